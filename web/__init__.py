@@ -14,6 +14,7 @@ from schemas.times import rfc3339
 from security.guard import FINISH_PAGE, Guard, page
 from settings import Settings
 from telemetry.metrics import HttpMetrics
+from text import phrases
 from web import charts, sign_in, static_files, status, words
 from web.site import Site, no_page
 from web.views import (
@@ -36,8 +37,8 @@ VIEWS = (overview, spike, search, tweet, links, tags, compare, collections, sche
 PAGES = (*(route for view in VIEWS for route in view.ROUTES), static_files.DOCS, ("/view/<path:path>", no_page, "GET"))
 NUMBERS = ("number", "compact", "share", "change", "direction", "times", "plural", "dollars")
 DRAWN = ("bars", "heat_level", "stacked_bars", "tag_class")
-TIMES = ("moment", "clock", "day", "duration", "age")
-TEXTS = ("sentence", "tweet_text", "plain", "reactions")
+TIMES = ("moment", "clock", "day", "duration", "age", "sentence")
+TEXTS = ("tweet_text", "plain", "reactions")
 
 
 def register(app: Flask, collector: Collector, newest: Newest, guard: Guard, metrics: HttpMetrics, settings: Settings) -> None:
@@ -58,7 +59,8 @@ def register(app: Flask, collector: Collector, newest: Newest, guard: Guard, met
 def _extend_templates(app: Flask) -> None:
     environment = app.jinja_env
     environment.trim_blocks = environment.lstrip_blocks = True
-    environment.filters |= {name: getattr(words, name) for name in (*NUMBERS, *TIMES, *TEXTS)}
+    environment.filters |= {name: getattr(phrases, name) for name in (*NUMBERS, *TIMES)}
+    environment.filters |= {name: getattr(words, name) for name in TEXTS}
     environment.filters |= {name: getattr(charts, name) for name in DRAWN}
     environment.filters |= {"advice": status.advice, "rfc3339": rfc3339, "id_time": snowflake_time, "whole_second": next_second}
-    environment.globals |= {"html_lang": words.html_lang, "as_of": words.as_of, "uplot": static_files.UPLOT}
+    environment.globals |= {"html_lang": words.html_lang, "as_of": phrases.as_of, "uplot": static_files.UPLOT}

@@ -13,7 +13,7 @@ from markupsafe import Markup, escape
 from queries.zones import Period
 from schemas.csv_format import table as sheet
 from schemas.times import rfc3339
-from web.words import moment, number
+from text.phrases import moment, number
 
 Kind = Literal["text", "number", "mean", "share", "lift", "change", "time", "heat", "line", "file"]
 CSV_UNITS = {"share": " (share of 1)"}

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from queries.collections import CollectionView, latest
 from queries.counters import ScheduleState, last_answer, schedule
-from web.words import duration, moment, plural
+from text.phrases import duration, moment, plural
 
 CONTINUES = "The next collection continues where this one stopped; no tweet is lost or bought twice."
 NEW_KEYS = "Create new keys in X's developer portal, put them into .env.local and restart the service."

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from schemas.parameters import UTC as UTC_ZONE
-from web import words
+from text import phrases
 from web.charts import ChartFigure, Column, Curve, Table, bars, heat_level, tag_class
 from web.static_files import FOLDER
 
@@ -95,4 +95,4 @@ def test_a_tag_keeps_the_colour_of_its_number() -> None:
 
 def test_counts_in_narrow_cells_have_at_most_four_characters() -> None:
     shown = {0: "0", 999: "999", 1_000: "1.0k", 9_940: "9.9k", 9_960: "10k", 999_400: "999k", 1_234_567: "1.2M"}
-    assert {count: words.compact(count) for count in shown} == shown
+    assert {count: phrases.compact(count) for count in shown} == shown

@@ -25,11 +25,11 @@ from tests.fixtures.documents import opened
 from tests.fixtures.environment import TAGS
 from tests.fixtures.service import Service, in_process
 from tests.fixtures.views import imported, total
+from text.phrases import day
 from web.charts import ChartFigure, Row
 from web.figures import tables, volume
 from web.figures.volume import FigureInput, TweetVolume
 from web.view_query import parse_view_query
-from web.words import day
 
 HOUR = timedelta(hours=1)
 NOW = MORNING.replace(minute=0) + 48 * HOUR

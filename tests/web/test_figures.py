@@ -17,7 +17,7 @@ from tests.fixtures.browser import document, tab, untidy
 from tests.fixtures.documents import Element, opened
 from tests.fixtures.service import Service
 from tests.fixtures.views import HOUR, HOUR_NOW, WEEK, caption, column, deferred, figure, figures, number, rows, starts, total
-from web import words
+from text import phrases
 
 PATHS = ("/", "/view/authors/ada_3", "/?lang=pt&period=30d&tz=Asia%2FTokyo")
 
@@ -42,9 +42,9 @@ def filed(service: Service, page: Element, name: str) -> list[dict[str, str]]:
 
 def ways(value: str) -> set[str]:
     """Return the texts that a page may show for a value of the CSV."""
-    found = {value or words.UNKNOWN, value, value.lstrip("'")}
+    found = {value or phrases.UNKNOWN, value, value.lstrip("'")}
     with suppress(ValueError):
-        found |= {words.number(float(value)), words.share(float(value)), words.times(float(value))}
+        found |= {phrases.number(float(value)), phrases.share(float(value)), phrases.times(float(value))}
     return found
 
 
@@ -136,7 +136,7 @@ def test_the_week_before_stands_beside_each_bucket(service: Service, overview: E
     assert before[:-1] == [known[start] for start in begun[:-1]]  # the last one runs
     earlier, (tweets, change) = sum(filter(None, before)), total(overview, "Tweets").split(maxsplit=1)
     assert sum(known.values()) >= earlier >= 80
-    assert change == f"+{words.share(((number(tweets) or 0) - earlier) / earlier)}"
+    assert change == f"+{phrases.share(((number(tweets) or 0) - earlier) / earlier)}"
 
 
 @pytest.mark.parametrize(("path", "query"), [("/view/tags/devops", "tag=devops"), ("/view/authors/ada_3", "author=ada_3")])

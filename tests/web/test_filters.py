@@ -14,7 +14,7 @@ from tests.fixtures import databases
 from tests.fixtures.documents import Element, opened, read, sent
 from tests.fixtures.service import Service
 from tests.fixtures.views import HOUR_NOW, NOW, WEEK, column, deferred, number, said, starts, total
-from web.words import UNKNOWN
+from text.phrases import UNKNOWN
 
 DAY = timedelta(days=1)
 SINCE, UNTIL = NOW - 3 * DAY, NOW - DAY

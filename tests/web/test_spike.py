@@ -9,12 +9,12 @@ from playwright.sync_api import Browser, expect
 from werkzeug.datastructures import MultiDict
 
 from queries.causes import BucketAuthor, Causes, TermCause
+from queries.peaks import Peak, bucket_finding, leading_terms, peak_finding
 from tests.fixtures.archives import Json
 from tests.fixtures.browser import tab, untidy
 from tests.fixtures.documents import Element, opened
 from tests.fixtures.service import Service
 from tests.fixtures.views import HOUR, HOUR_NOW, Serve, caption, figure, written
-from web.figures.peaks import Peak, bucket_finding, leading_terms, peak_finding
 from web.view_query import ViewQuery, parse_view_query
 
 PEAK = HOUR_NOW - 30 * HOUR
@@ -91,8 +91,8 @@ def test_a_bucket_that_a_chart_marks_for_its_hour_leads_to_that_spike(service: S
 
 def test_a_bucket_with_a_spike_is_not_said_to_be_none() -> None:
     peak = Peak(PEAK, PEAK + 4 * HOUR, 92, 62, False, False, (), Causes(0, 0, [], [], [], [], []))
-    assert bucket_finding(peak, asked(), has_spikes=True) == "92 tweets. 62 are expected."
-    assert bucket_finding(peak, asked()) == "92 tweets, which is no spike. 62 are expected."
+    assert bucket_finding(peak, asked().zone, has_spikes=True) == "92 tweets. 62 are expected."
+    assert bucket_finding(peak, asked().zone) == "92 tweets, which is no spike. 62 are expected."
 
 
 def test_a_time_that_was_not_collected_is_not_shown_as_zero(service: Service) -> None:
@@ -117,7 +117,7 @@ def test_a_pair_is_named_in_place_of_its_words() -> None:
 )
 def test_authors_are_named_if_they_wrote_a_third(authors: tuple[int, ...], said: str) -> None:
     why = Causes(0, 0, [], [], [], [BucketAuthor(f"a{at}", tweets) for at, tweets in enumerate(authors)], [])
-    found = peak_finding(Peak(PEAK, PEAK + HOUR, 100, 10, True, False, ("#sre",), why), asked()).replace("\xa0", " ")
+    found = peak_finding(Peak(PEAK, PEAK + HOUR, 100, 10, True, False, ("#sre",), why), asked().zone).replace("\xa0", " ")
     assert found == f"#sre peaked at 100 on Mon 23 Nov 2026, 04:00, 10 times the usual{said and ': '}{said}."
 
 

@@ -17,9 +17,9 @@ from queries.reach import TagReach, asked_for, shown_reaches
 from queries.volume import RulesChange, rules_changes
 from queries.zones import FIRST, QUARTER_S, Period
 from text.names import key
+from text.phrases import UNBROKEN, day, enumeration, moment, plural
 from web.charts import ChartMark, merge_marks
 from web.view_query import ViewQuery
-from web.words import UNBROKEN, day, enumeration, moment, plural
 
 BEFORE_HISTORY = "before the history of"
 MOST_GAPS, MOST_NAMED = 100, 3

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from itertools import combinations
 
 from queries.overlap import SharedTags
+from text.phrases import duration, enumeration, moment, number, plural, share
 from web.charts import ChartFigure, Column, Curve, Link, Row, Table
 from web.figures.comparison import FEWEST, MOST, MOST_EXAMINED, PER, ComparisonInput, groups
 from web.figures.tables import PARTLY, change_cells
 from web.figures.volume import UNFILTERED, FigureInput, bucket_links, bucket_name
-from web.words import NO_LANGUAGE, duration, enumeration, language, moment, number, plural, share
+from web.words import NO_LANGUAGE, language
 
 MOST_GROUPS, MOST_LANGUAGES = 28, 8
 UNITS = {"on X": "posts on X", "stored": "stored tweets", "own": "stored tweets"}

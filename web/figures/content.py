@@ -8,12 +8,12 @@ from urllib.parse import quote
 from queries.links import LinkCount, link_counts
 from queries.tags import tag_name
 from queries.terms import BRIEF, FEWEST, RankedTerm, Terms, frequent_terms
+from text.phrases import number, plural, share, times
 from web.charts import ChartFigure, Column, Link, Table
 from web.figures.collected import tag_names
 from web.figures.tables import TWEETS_AND_SHARE
 from web.figures.volume import FigureInput
 from web.view_query import ViewQuery
-from web.words import number, plural, share, times
 
 LEFT_OUT = "Mentions, links, tracked hashtags and words such as “the” are left out."
 LIFT_NOTE = "Lift: how many times as often as in the others; – if none of those has it."

@@ -5,10 +5,10 @@ from __future__ import annotations
 from queries.resonance import Resonance, top_authors, top_tweets
 from queries.tweets import TweetView
 from text.entities import plain
+from text.phrases import as_of, moment, number, plural
 from web.charts import ChartFigure, Column, Link, Table
 from web.figures.tables import AUTHOR
 from web.figures.volume import FigureInput
-from web.words import as_of, moment, number, plural
 
 TWEETS_SHOWN, LONGEST_EXCERPT = 5, 90
 ENGAGEMENT = "likes, reposts, replies and quotes"

@@ -12,6 +12,7 @@ from queries.series import TagSeries, totals
 from queries.tags import tracked_id, tracked_keys
 from queries.volume import Share
 from queries.zones import HOUR, Period, buckets
+from text.phrases import change, duration, number, plural, share, times
 from web.charts import ChartFigure, Column, Link, Row, Table
 from web.figures.collected import Counts, tag_names
 from web.figures.volume import (
@@ -25,7 +26,7 @@ from web.figures.volume import (
     visible_time,
 )
 from web.view_query import ViewQuery
-from web.words import NO_LANGUAGE, change, duration, language, number, plural, share, times
+from web.words import NO_LANGUAGE, language
 
 FOLLOWERS_NOTE = "Follower counts are as last reported by X."
 UNNAMED = "not named by X"

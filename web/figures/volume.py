@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from queries import volume as counts_of_x
 from queries.authors import Activity, MatchCount, activity, match_count
 from queries.filters import Filters
+from queries.peaks import Peak, peak_finding, spike_peak
 from queries.series import TagSeries, per_tag, totals
 from queries.spikes import CountedBuckets, Spike, counted_buckets
 from queries.tags import tag_ids, tag_name
@@ -20,11 +21,10 @@ from queries.timeline import time_with_tweets
 from queries.tweets import matching_count
 from queries.volume import Share, TagShare, volume
 from queries.zones import DAY, HOUR, Axis, Period, axis, enough_tweets, fitting_bucket
+from text.phrases import comparison, duration, number, plural, share
 from web.charts import ChartFigure, ChartMark, Column, Curve, Row, SpikePage, Table
 from web.figures.collected import MOST_NAMED, CollectedTime, Counts, collected_time, tag_names
-from web.figures.peaks import Peak, peak_finding, spike_peak
 from web.view_query import EARLIEST, ViewQuery
-from web.words import comparison, duration, number, plural, share
 
 NOTHING, NOT_COLLECTED = "No tweets in this period.", "Unknown: not collected in this period."
 LOW_COVERAGE = 0.5
@@ -106,7 +106,7 @@ class FigureInput:
         """The highest spike, with what stands out in it."""
         counted = self.volume.counted
         highest = max(counted.spikes, key=lambda one: one.tweets, default=None)
-        return spike_peak(self.session, self.query, highest, counted) if highest else None
+        return spike_peak(self.session, self.query.filters, highest, counted) if highest else None
 
     @property
     def nothing(self) -> str:
@@ -309,7 +309,7 @@ def _growth_finding(found: TweetVolume) -> Iterator[str]:
 def _peak_finding(given: FigureInput) -> Iterator[str]:
     """Yield the highest spike and why it is one."""
     if given.peak:
-        yield peak_finding(given.peak, given.query, of="Stored tweets" if given.sample else "Tweets")
+        yield peak_finding(given.peak, given.query.zone, of="Stored tweets" if given.sample else "Tweets")
         if len(given.volume.spikes) > 1:
             yield f"That is the highest of {len(given.volume.spikes)} spikes."
 

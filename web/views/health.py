@@ -22,9 +22,9 @@ from queries.tweets import tweet_count
 from security.answers import REPEAT
 from settings import VERSION
 from telemetry.metrics import HttpMetrics, scrape_registry
+from text.phrases import day, dollars, moment, number, plural, sentence
 from web.site import Route, Site, tidy_redirect
 from web.status import Level, Part, advice, collection_status, outdated, x_trouble
-from web.words import day, dollars, moment, number, plural, sentence
 
 CHECK_LOGSTASH = "Check whether Logstash answers at LOGSTASH_HOST. The standard output has every record."
 REFRESH = "Second look"

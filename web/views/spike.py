@@ -10,6 +10,7 @@ from flask import Response
 from sqlalchemy.orm import Session
 
 from queries.causes import BUCKET_SAMPLING
+from queries.peaks import Peak, bucket_finding, bucket_peak
 from queries.spikes import CountedBuckets, counted_buckets
 from queries.timeline import TooManyBuckets
 from queries.tweets import TweetViews
@@ -17,13 +18,12 @@ from queries.zones import DAY, HOUR, QUARTER, Period, buckets
 from schemas.arguments import BucketArguments
 from schemas.problems import BadInput, ParameterError
 from schemas.times import rfc3339
+from text.phrases import duration
 from web.charts import SpikePage
 from web.figures.content import domain_url
-from web.figures.peaks import Peak, bucket_finding, bucket_peak
 from web.figures.volume import visible_time
 from web.site import Route, Site, tidy_redirect
 from web.view_query import ViewQuery
-from web.words import duration
 
 PATH = "/view/spike"
 NAMES = {QUARTER: "quarter", HOUR: "hour", DAY: "day"}
@@ -49,12 +49,12 @@ def spike(site: Site) -> Response:
         query = site.parse(session, BucketArguments)
         bucket, (first, end) = query.bucket or HOUR, _period(query)
         counted = _counted(session, query, (first, end), bucket)
-        found = bucket_peak(session, query, bucket, (first, end), counted)
+        found = bucket_peak(session, query.filters, bucket, query.zone, (first, end), counted)
         spikes = list(_spikes_of_hours(session, query, (first, end)))
         times = {"since": _text(first), "until": _text(end)}
         values: dict[str, Any] = {
             "peak": found,
-            "finding": bucket_finding(found, query, has_spikes=bool(spikes)),
+            "finding": bucket_finding(found, query.zone, has_spikes=bool(spikes)),
             "spikes": spikes,
             "kinds": list(_kinds(found, query, times)),
             "tweets": TweetViews().rows(session, found.causes.top),

@@ -1,4 +1,4 @@
-"""Numbers, shares, changes and times as pages write them."""
+"""Numbers, shares, changes and times in the words of sentences."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from web import words
+from text import phrases
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SHARES = {None: "–", 0: "0 %", 0.0004: "< 0.1 %", 0.0312: "3.1 %", 0.5: "50 %", 0.9996: "> 99.9 %", 1: "100 %"}
@@ -27,11 +27,11 @@ COMPARED = {(5, None): "", (5, 0): "none in May", (0, 0): "", (4, 4): "as many a
 @pytest.mark.parametrize(
     ("say", "said"),
     [
-        (words.share, SHARES),
-        (lambda pair: words.change(*pair), CHANGES),
-        (words.duration, LENGTHS),
-        (words.dollars, MONEY),
-        (lambda pair: words.comparison(*pair, than="May"), COMPARED),
+        (phrases.share, SHARES),
+        (lambda pair: phrases.change(*pair), CHANGES),
+        (phrases.duration, LENGTHS),
+        (phrases.dollars, MONEY),
+        (lambda pair: phrases.comparison(*pair, than="May"), COMPARED),
     ],
     ids=["share", "change", "duration", "dollars", "compared"],
 )
@@ -41,6 +41,6 @@ def test_values_are_written_as_expected(say: Callable[[object], str], said: dict
 
 def test_an_hour_that_clocks_show_twice_is_told_apart() -> None:
     summer, winter = datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
-    said = [words.moment(when, BERLIN).replace(words.UNBROKEN, " ") for when in (summer, winter)]
+    said = [phrases.moment(when, BERLIN).replace(phrases.UNBROKEN, " ") for when in (summer, winter)]
     assert said == ["Sun 25 Oct 2026, 02:30 CEST", "Sun 25 Oct 2026, 02:30 CET"]
-    assert words.moment(summer, ZoneInfo("UTC")).replace(words.UNBROKEN, " ") == "Sun 25 Oct 2026, 00:30"
+    assert phrases.moment(summer, ZoneInfo("UTC")).replace(phrases.UNBROKEN, " ") == "Sun 25 Oct 2026, 00:30"

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import accumulate
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
 from queries.causes import Causes, TermCause, causes
+from queries.filters import Filters
 from queries.series import totals
 from queries.spikes import BucketCount, CountedBuckets, Spike, season_place
 from queries.tags import tag_name
 from queries.zones import Period
-from web.view_query import ViewQuery
-from web.words import UNBROKEN, enumeration, moment, number, plural, share
+from text.phrases import UNBROKEN, enumeration, moment, number, plural, share
 
 MOST_TERMS, MOST_OTHERS = 2, 3
 MOSTLY = 0.5
@@ -54,39 +55,41 @@ class Peak(NamedTuple):
         return f"{ratio:,.0f} times the usual" if ratio >= FEW_TIMES else f"{ratio:.1f} times the usual"
 
 
-def spike_peak(session: Session, query: ViewQuery, spike: Spike, counted: CountedBuckets) -> Peak:
+def spike_peak(session: Session, filters: Filters, spike: Spike, counted: CountedBuckets) -> Peak:
     """Return a spike with what stands out in it, as far as few of its tweets tell."""
-    [why] = causes(session, query.filters, [(spike.first, spike.end)], counted, is_brief=True)
-    tags = _asked_tags(session, query)
+    [why] = causes(session, filters, [(spike.first, spike.end)], counted, is_brief=True)
+    tags = _asked_tags(session, filters)
     return Peak(_time(spike.first), _time(spike.end), spike.tweets, spike.expected, True, False, tags, why)
 
 
-def bucket_peak(session: Session, query: ViewQuery, bucket: timedelta, period: Period, counted: CountedBuckets) -> Peak:
+def bucket_peak(
+    session: Session, filters: Filters, bucket: timedelta, zone: tzinfo, period: Period, counted: CountedBuckets
+) -> Peak:
     """Return any bucket with what stands out in it."""
-    [tweets] = totals(session, [period], query.filters._replace(since=None, until=None))
-    [why] = causes(session, query.filters, [period], counted)
-    expected = counted.expected(BucketCount(*period, season_place(period[0], bucket, query.zone), tweets))
+    [tweets] = totals(session, [period], filters._replace(since=None, until=None))
+    [why] = causes(session, filters, [period], counted)
+    expected = counted.expected(BucketCount(*period, season_place(period[0], bucket, zone), tweets))
     is_spike = any(one.first == period[0] for one in counted.spikes)
     is_open = all(one.first != period[0] for one in (*counted.values, *counted.baseline))
-    tags = _asked_tags(session, query)
+    tags = _asked_tags(session, filters)
     return Peak(_time(period[0]), _time(period[1]), tweets, expected, is_spike, is_open, tags, why)
 
 
-def peak_finding(peak: Peak, query: ViewQuery, *, of: str = "Tweets") -> str:
+def peak_finding(peak: Peak, zone: ZoneInfo, *, of: str = "Tweets") -> str:
     """Return when the tweets peaked, how high, and why, as a sentence."""
     usual = f", {peak.times}" if peak.times else ""
     reasons = ", ".join(_reasons(peak))
     who = " with ".join(peak.tags) or of
-    return f"{who} peaked at {number(peak.tweets)} on {moment(peak.start, query.zone)}{usual}{reasons and ': '}{reasons}."
+    return f"{who} peaked at {number(peak.tweets)} on {moment(peak.start, zone)}{usual}{reasons and ': '}{reasons}."
 
 
-def bucket_finding(peak: Peak, query: ViewQuery, *, has_spikes: bool = False) -> str:
+def bucket_finding(peak: Peak, zone: ZoneInfo, *, has_spikes: bool = False) -> str:
     """Return how many tweets a bucket has, how usual that is, and what stands out in it, as sentences.
 
     `has_spikes` is of one that is not compared by itself, because an hour in it, or the hour that it is in, is a spike.
     """
     if peak.is_spike:
-        return peak_finding(peak, query)
+        return peak_finding(peak, zone)
     reasons = ", ".join(_reasons(peak))
     why = f" What stands out: {reasons}." if reasons else ""
     if peak.is_open:
@@ -134,9 +137,9 @@ def _leading_authors(peak: Peak) -> Iterator[str]:
             return
 
 
-def _asked_tags(session: Session, query: ViewQuery) -> tuple[str, ...]:
+def _asked_tags(session: Session, filters: Filters) -> tuple[str, ...]:
     """Return what to call the tags that a tweet must have; those of which it must have any are one of them."""
-    both = (query.filters.tags, query.filters.any_tags)
+    both = (filters.tags, filters.any_tags)
     needed, others = ([tag_name(session, key=key) or key for key in keys] for keys in both)
     some = [" or ".join(others) if len(others) <= MOST_OTHERS else f"any of {len(others)} tags"] if others else []
     return (*needed, *some)
