@@ -35,6 +35,7 @@ from settings import SettingError, Settings, load
 from telemetry import processes
 from telemetry.requests import Observer, context, note_routes
 from text.secrets import Secrets
+from watches.destinations import Destinations
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +88,8 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     app.wsgi_app = behind_proxies(Observer(guard, metrics, EXPECTED_FAILURES), settings)  # type: ignore[method-assign]
     newest = Newest(collector.database)
     snapshots = app.extensions["snapshots"] = resources.Snapshots(collector.database, newest, within=settings.query_timeout)
-    resources.register(app, collector, job_runner, metrics, snapshots)
+    destinations = app.extensions["destinations"] = Destinations(settings.notify_urls)
+    resources.register(app, collector, job_runner, metrics, snapshots, destinations)
     web.register(app, collector, newest, guard, metrics, settings)
     for commands in (database_commands(collector), tweets_commands(collector, lambda: collector_for(settings, importing=True))):
         app.cli.add_command(commands)

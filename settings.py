@@ -31,6 +31,11 @@ SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 LONGEST_SPAN = timedelta(days=366)
 LONGEST_RETENTION = timedelta(days=36_500)
 LONGEST_SECRET = 64 * 1024
+DESTINATION = re.compile(r"([a-z0-9_-]{1,40})=([a-z]+)(://\S+)")
+DESTINATION_SCHEMES = (
+    *("slack", "discord", "tgram", "mailto", "mailtos", "json", "jsons", "ntfy", "ntfys", "gotify", "gotifys"),
+    *("mmost", "mmosts", "workflows"),
+)
 SIMILARITY = 0.82  # difflib's ratio: one or two letters differ; GRAFANA_URL and KIBANA_URL differ more
 OAUTH = ("TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET", "TWITTER_ACCESS_TOKEN", "TWITTER_ACCESS_TOKEN_SECRET")
 PARTNERS = {**dict.fromkeys(OAUTH, OAUTH), "API_READ_TOKEN": ("API_TOKEN",)}
@@ -48,6 +53,13 @@ class SettingReader(NamedTuple):
 
     expected: str
     read: Callable[[str], Any]
+
+
+class Destination(NamedTuple):
+    """Where messages go: a name, by which users choose it, and the URL by which Apprise reaches it, which is secret."""
+
+    name: str
+    url: str
 
 
 class Declaration(NamedTuple):
@@ -131,6 +143,14 @@ def _span(lowest: timedelta, longest: timedelta = LONGEST_SPAN) -> SettingReader
     return SettingReader(f"a number followed by s, m, h or d, such as 15m, {least}at most {longest.days}d", read)
 
 
+def _destinations(value: str) -> tuple[Destination, ...]:
+    """Accepts names with URLs, separated by ; or one a line. %3B in a URL is Apprise's to decode."""
+    found = [DESTINATION.fullmatch(one) or _refuse(one) for one in map(str.strip, re.split(r"[;\n]", value)) if one]
+    if len({match[1] for match in found}) < len(found) or not {match[2] for match in found} <= {*DESTINATION_SCHEMES}:
+        _refuse(value)
+    return tuple(Destination(match[1], match[2] + match[3]) for match in found)
+
+
 def _tag_list(value: str) -> tuple[str, ...]:
     """Accepts names separated by commas. An empty one is refused: in a .env file, ` #` starts a comment."""
     tags = tuple(map(str.strip, value.split(",")))
@@ -188,6 +208,10 @@ REPLICAS = SettingReader("postgresql+psycopg://USER:PASSWORD@HOST:PORT/NAME", _p
 FOLDER = SettingReader("the path of an existing folder", _folder)
 RETENTION = _or_off(_span(timedelta(), LONGEST_RETENTION), "forever")
 HOURLY = _or_off(_span(timedelta(hours=1)))
+DESTINATIONS = SettingReader(
+    f"NAME=URL, separated by ; or one a line, each name once, with one of the schemes {', '.join(DESTINATION_SCHEMES)}",
+    _destinations,
+)
 TAG_LIST = SettingReader("hashtags separated by commas, in quotes where there are spaces", _tag_list)
 
 
@@ -269,6 +293,15 @@ class Settings:
     )
     cors_origins: tuple[str, ...] | None = _setting(None, "origins of other sites whose pages may read the API", ORIGINS)
     allow_open: bool = _setting("0", "listen beyond loopback without API_TOKEN, with a warning", SWITCH)
+    notify_urls: tuple[Destination, ...] = _setting(
+        "",
+        "destinations of watches' messages, as `team=slack://…;me=mailto://…` (a ; in a URL is %3B); off when empty",
+        DESTINATIONS,
+        secret=True,
+    )
+    public_url: str | None = _setting(
+        None, "address at which people reach the pages, for links in messages and feeds; default: http://HOST:PORT", URL
+    )
     logstash_host: str | None = _setting(None, "host of Logstash, to which log records are sent besides stdout; off when empty")
     logstash_port: int = _setting("5044", "port of Logstash's TCP input", _whole(1, 65535))
     grafana_url: str | None = _setting(None, "address of Grafana for people; pages link to it", LINK)
@@ -294,7 +327,8 @@ class Settings:
     def secrets(self) -> set[str]:
         """The values of all secrets that are set, and the passwords in them."""
         values = [getattr(self, name.lower()) or "" for name, declared in declared_settings() if declared.is_secret]
-        return {text for value in values for text in (*value.split(), *_password(value)) if text}
+        texts = [text for value in values for text in ([value] if isinstance(value, str) else [one.url for one in value])]
+        return {text for value in texts for text in (*value.split(), *_password(value)) if text}
 
 
 def _password(value: str) -> tuple[str, ...]:

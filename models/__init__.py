@@ -1,4 +1,4 @@
-"""ORM tables, grouped by subject: authors, tweets, tags, runs, the ledger, roll-ups, deletions, state."""
+"""ORM tables, grouped by subject: authors, tweets, tags, runs, the ledger, roll-ups, deletions, watches, state."""
 
 from models.author import Author, AuthorLookup, AuthorPayload
 from models.content import EarlierMeasurement, TweetLink, TweetMention
@@ -9,6 +9,7 @@ from models.run import BackfillSpan, JobState, Listing, Run, RunTag
 from models.state import TWEET_WORDS, DatabaseMark, Lease, StoredCounter, WriterMark
 from models.tag import Hashtag, HourlyCount, Tag, TweetHashtag
 from models.tweet import IdRange, Payload, Tweet, TweetTag, Version
+from models.watch import Feed, Message, Notification, ToldTweet, Watch
 
 __all__ = [
     "LONGEST_DAY",
@@ -25,12 +26,15 @@ __all__ = [
     "EarlierMeasurement",
     "FacetCount",
     "FacetHour",
+    "Feed",
     "Hashtag",
     "HourlyCount",
     "IdRange",
     "JobState",
     "Lease",
     "Listing",
+    "Message",
+    "Notification",
     "Payload",
     "Presence",
     "Purchase",
@@ -45,6 +49,7 @@ __all__ = [
     "TagHashtag",
     "TagHour",
     "TagLang",
+    "ToldTweet",
     "Tombstone",
     "Tweet",
     "TweetHashtag",
@@ -52,5 +57,6 @@ __all__ = [
     "TweetMention",
     "TweetTag",
     "Version",
+    "Watch",
     "WriterMark",
 ]

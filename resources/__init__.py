@@ -27,8 +27,10 @@ from resources.timeline import HoursResource, TimelineResource
 from resources.tweets import TweetResource, TweetsResource
 from resources.views import ViewResource, ViewsResource
 from resources.volume import VolumeResource
+from resources.watches import WatchesResource, WatchResource
 from schemas.openapi import LARGEST_ID
 from telemetry.metrics import HttpMetrics
+from watches.destinations import Destinations
 
 __all__ = ["Snapshots", "register"]
 
@@ -58,18 +60,33 @@ OF_COLLECTOR = {
     ScheduleResource: "/schedule",
     ViewsResource: "/views",
     ViewResource: "/views/<path:view>",
+    WatchesResource: "/watches",
     DatabaseResource: "/database",
     ReadyzResource: "/readyz",
 }
 
 
-def register(app: Flask, collector: Collector, jobs: JobRunner, metrics: HttpMetrics, snapshots: Snapshots) -> None:
+OF_DESTINATIONS = {
+    WatchResource: "/watches/<watch>",
+}
+
+
+def register(
+    app: Flask,
+    collector: Collector,
+    jobs: JobRunner,
+    metrics: HttpMetrics,
+    snapshots: Snapshots,
+    destinations: Destinations,
+) -> None:
     """Add all routes of the API to the app."""
     handle_errors(app)
     api = ProblemApi(app)
     for routes, argument in ((SNAPSHOTS, snapshots), (OF_COLLECTOR, collector)):
         for resource, path in routes.items():
             api.add_resource(resource, path, resource_class_args=(argument,))
+    for own, path in OF_DESTINATIONS.items():
+        api.add_resource(own, path, resource_class_args=(collector, destinations))
     api.add_resource(LivezResource, "/livez")
     api.add_resource(OpenApiResource, "/openapi.json")
     api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, jobs, metrics))

@@ -60,6 +60,10 @@ def count(meaning: str = "") -> Schema:
     return {"type": "integer", "minimum": 0, **_with_description(meaning)}
 
 
+def whole(least: int, most: int, meaning: str) -> Schema:
+    return {"type": "integer", "minimum": least, "maximum": most, "description": meaning}
+
+
 def number(meaning: str, **more: Any) -> Schema:
     return {"type": "number", **more, **_with_description(meaning)}
 

@@ -1,4 +1,4 @@
-"""What a restore must preserve: the money that was spent, X's latest answers, the newest schedule, and what was deleted."""
+"""What a restore must preserve: the money spent, X's latest answers, the newest schedule, what was deleted, what was told."""
 
 from __future__ import annotations
 
@@ -14,13 +14,31 @@ from sqlalchemy.orm import Session
 from alchemy import Base
 from collector.tweets.deletions import apply_location_tombstones, apply_tombstones
 from database.statements import skip_ids, upsert
-from models import AuthorTombstone, Balance, Budget, DatabaseMark, Purchase, Reservation, Run, Spend, StoredCounter, Tombstone
+from models import (
+    AuthorTombstone,
+    Balance,
+    Budget,
+    DatabaseMark,
+    Feed,
+    Message,
+    Notification,
+    Purchase,
+    Reservation,
+    Run,
+    Spend,
+    StoredCounter,
+    ToldTweet,
+    Tombstone,
+    Watch,
+)
 from queries import refreshing
 from queries.counters import SCHEDULE, SEQUENCE, X_AHEAD, X_BILLING_DAY, X_LACKS, X_REFUSES, x_now
 from queries.schedule import CHOSEN, schedule_choice
 
 Rows = list[dict[str, Any]]
 MONEY = ("posts", "users", "floor", "ceiling")
+TELLING: tuple[type[Base], ...] = (Watch, ToldTweet, Message, Notification, Feed)
+"""Tables of what people are told: a backup's would tell again what was told since, and open a feed that was closed."""
 KEPT_COUNTERS = (X_AHEAD, X_BILLING_DAY, X_REFUSES, X_LACKS, SCHEDULE, refreshing.DAY, refreshing.GONE)
 
 log = logging.getLogger(__name__)
@@ -38,6 +56,7 @@ class PreservedRows(NamedTuple):
     counters: Rows | None
     balances: Rows
     marks: Rows
+    telling: list[Rows] | None
     last_run: int
 
     @property
@@ -63,6 +82,7 @@ def preserved_rows(session: Session) -> PreservedRows:
         _rows(session, StoredCounter),
         _rows(session, Balance) or [],
         _rows(session, DatabaseMark) or [],
+        _telling(session),
         max((row["id"] for row in runs), default=0),
     )
 
@@ -94,6 +114,7 @@ def add_preserved_rows(session: Session, preserved: PreservedRows) -> None:
     _keep_refreshing(session, preserved.marks)
     if preserved.reservations is not None:
         _replace_reservations(session, preserved.reservations, ids)
+    _replace_telling(session, preserved.telling)
     upsert(session, Tombstone, [row for row in preserved.tombstones if row["geo_only"]])
     upsert(session, Tombstone, [row for row in preserved.tombstones if not row["geo_only"]], update=("geo_only",))
     upsert(session, AuthorTombstone, preserved.authors)
@@ -144,6 +165,22 @@ def _keep_refreshing(session: Session, marks: Rows) -> None:
     if marks:
         session.execute(delete(DatabaseMark).where(DatabaseMark.name == refreshing.OFF))
         upsert(session, DatabaseMark, [row for row in marks if row["name"] == refreshing.OFF])
+
+
+def _telling(session: Session) -> list[Rows] | None:
+    """Return the rows of watches, messages and feeds; None if one of the tables can't be read."""
+    found = [_rows(session, table) for table in TELLING]
+    return None if None in found else [rows for rows in found if rows is not None]
+
+
+def _replace_telling(session: Session, telling: list[Rows] | None) -> None:
+    """Put watches, messages and feeds in place of the backup's; of a damaged database, the backup's feeds are closed too."""
+    for table in reversed(TELLING):
+        if telling is not None or table in (Message, Notification, Feed):
+            session.execute(delete(table))
+    for table, rows in zip(TELLING, telling or [], strict=False):
+        skip_ids(session, cast(Table, table.__table__), max((row["id"] for row in rows if "id" in row), default=0))
+        upsert(session, table, rows)
 
 
 def _replace_reservations(session: Session, rows: Rows, ids: Mapping[int, int]) -> None:

@@ -13,6 +13,7 @@ LAYERS = [
     {"server"},
     {"resources", "web", "cli"},
     {"security"},
+    {"watches"},
     {"schemas"},
     {"collector"},
     {"queries"},

@@ -24,12 +24,14 @@ def secret(tmp_path: Path) -> Path:
 
 def test_every_secret_and_nothing_else_can_stand_in_a_file(load_from: Load, secret: Path) -> None:
     for name in SECRETS:
-        if not name.endswith("_URL"):
+        if not name.endswith(("_URL", "_URLS")):
             assert getattr(load_from({f"{name}_FILE": str(secret)}), name.lower()) == "from-the-file"
     for name in OTHERS:
         assert load_from({f"{name}_FILE": str(secret)}) == load_from({})
     secret.write_text("sqlite:////srv/x.db\n")
     assert load_from({"DATABASE_URL_FILE": str(secret)}).database_url == "sqlite:////srv/x.db"
+    secret.write_text("team=slack://a/b/c\n\nme=mailto://x:y@example.org?to=z\n")
+    assert [one.name for one in load_from({"NOTIFY_URLS_FILE": str(secret)}).notify_urls] == ["team", "me"]
 
 
 def test_a_file_can_be_named_in_each_layer_and_the_outer_layer_wins(load_from: Load, secret: Path) -> None:

@@ -112,6 +112,7 @@ def test_secrets_are_not_in_the_settings_repr() -> None:
     given = {name: f"value-of-{name}" for name, facts in FACTS.items() if facts.is_secret}
     given |= {"DATABASE_URL": "sqlite:////srv/value-of-database.db", "HOST": "host-is-shown"}
     given |= {"DATABASE_REPLICA_URL": "postgresql+psycopg://app:value-of-password@/tweets"}
+    given |= {"NOTIFY_URLS": "team=slack://value-of-token"}
     shown = repr(load(given, folder=FIXTURES))
     assert "value-of" not in shown
     assert "host-is-shown" in shown
