@@ -56,7 +56,7 @@ def test_a_watch_shows_all_keys_of_its_kind_with_their_defaults(watching: Servic
     assert put(watching, "one", body) == (201, expected)
 
 
-REFUSED = {
+REFUSED: dict[str, list[Json]] = {
     "kind": [{"kind": "mood"}, {"kind": None}, {"kind": ["spike"]}],
     "to": [{"to": []}, {"to": ["nobody"]}, {"to": "team"}, {"to": None}, {"to": [["team"]]}, {"to": ["json://127.0.0.1"]}],
     "filters": [
