@@ -90,7 +90,7 @@ stack: ## Bring up the containers: the service, logs, metrics, dashboards
 stack-test: $(STAMP) ## Find a known request in every part of the running stack
 	@$(BIN)/python scripts/stack-test.py
 
-stack-proof: $(STAMP) ## Run rules, routes and dashboard on the pinned versions (needs go and npm)
+stack-proof: $(STAMP) ## Run rules, routes, dashboard and log queries on the pinned versions (go, npm; mvn and a JDK for Elasticsearch)
 	@scripts/stack-proof
 
 container-test: ## Build the image and run the container for real (root on Debian, podman)
