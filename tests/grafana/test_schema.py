@@ -1,15 +1,16 @@
-"""The dashboard by the types that Grafana publishes for the version of docker-compose.yml, checked by TypeScript's compiler."""
+"""The dashboard by what Grafana publishes for the version in docker-compose.yml: its types, and the names that it knows."""
 
 from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fixtures.environment import ROOT
-from tests.grafana.dashboard import DASHBOARD
+from tests.grafana.dashboard import DASHBOARD, Json, panels
 from tests.stack.files import services
 from tests.stack.shells import LONGEST_S
 
@@ -17,6 +18,18 @@ pytestmark = pytest.mark.proof
 
 PACKAGES = ROOT / "build/proof/node/node_modules"
 OPTIONS = ["--noEmit", "--strict", "--skipLibCheck", "--module", "esnext", "--moduleResolution", "bundler"]
+
+KNOWN = """
+globalThis.navigator = { languages: ['en'] }  // which the package asks for the form of dates
+const grafana = require('@grafana/data')
+console.log(JSON.stringify({
+  unit: grafana.getValueFormats().flatMap((group) => group.submenu.map((format) => format.value)),
+  calculation: grafana.fieldReducers.list().map((reducer) => reducer.id),
+  color: grafana.fieldColorModeRegistry.list().map((mode) => mode.id),
+  transformation: Object.values(grafana.DataTransformerID),
+  matcher: Object.values(grafana.FieldMatcherID),
+}))
+"""
 
 
 def complaints(dashboard: str, folder: Path) -> str:
@@ -49,3 +62,24 @@ def test_a_word_a_key_or_a_type_that_grafana_does_not_know_is_noticed(key: str, 
     right, text = f'"{key}": {value}', json.dumps(DASHBOARD, indent=1)
     assert right in text
     assert "error TS2" in complaints(text.replace(right, wrong, 1), tmp_path)
+
+
+def named(panel: Json) -> Iterator[tuple[str, str]]:
+    """Give what a panel names of Grafana's units, calculations, colours, transformations and matchers of fields."""
+    options, (defaults, overrides) = panel["options"], (panel["fieldConfig"][part] for part in ("defaults", "overrides"))
+    yield "unit", defaults["unit"]
+    yield from (("color", mode) for mode in defaults.get("color", {}).values())
+    for part in ("legend", "reduceOptions"):
+        yield from (("calculation", name) for name in options.get(part, {}).get("calcs", []))
+    yield from (("transformation", step["id"]) for step in panel.get("transformations", []))
+    for override in overrides:
+        yield "matcher", override["matcher"]["id"]
+        yield from (("unit", changed["value"]) for changed in override["properties"] if changed["id"] == "unit")
+
+
+def test_grafana_knows_every_unit_calculation_colour_transformation_and_matcher() -> None:
+    ran = subprocess.run(["node", "--eval", KNOWN], cwd=PACKAGES, capture_output=True, text=True, timeout=LONGEST_S, check=True)
+    known = {(kind, name) for kind, names in json.loads(ran.stdout).items() for name in names}
+    used = {pair for panel in panels() for pair in named(panel)}
+    assert {kind for kind, _ in used} == {kind for kind, _ in known}
+    assert used - known == set()
