@@ -14,7 +14,7 @@ KEYED := cat $(KEY) - | { sha256sum 2>/dev/null || shasum -a 256; } | cut -c 1-1
 SETTINGS := for file in .env .env.local secrets/*; do case $$file in ($(TOKENS)) ;; (*) test -f "$$file" && echo "$$file" && cat "$$file" ;; esac; done | $(KEYED)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-all torture torture-ha lint bench token stack stack-test container-test evidences requirements audit licences sbom fuzz as-x-is
+.PHONY: help setup run test test-all torture torture-ha lint bench token stack stack-test stack-proof container-test evidences requirements audit licences sbom fuzz as-x-is
 
 help: ## Say what there is to make
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -89,6 +89,9 @@ stack: ## Bring up the containers: the service, logs, metrics, dashboards
 
 stack-test: $(STAMP) ## Find a known request in every part of the running stack
 	@$(BIN)/python scripts/stack-test.py
+
+stack-proof: $(STAMP) ## Run rules, routes, dashboard and log queries on the pinned versions (go, npm; mvn and a JDK for Elasticsearch)
+	@scripts/stack-proof
 
 container-test: ## Build the image and run the container for real (root on Debian, podman)
 	@scripts/container-test

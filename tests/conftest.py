@@ -22,12 +22,12 @@ from tests.fixtures.loggers import logging_restored
 from tests.fixtures.processes import Server, serving
 from tests.fixtures.service import Service, in_process
 
-LEFT_OUT = ("slow", "ha")
+LEFT_OUT = ("slow", "ha", "proof")
 tqdm.monitor_interval = 0  # else the first progress bar starts a thread that stays
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what only `make torture` or `make torture-ha` runs, which name its mark."""
+    """Leave out what only `make torture`, `make torture-ha` or `make stack-proof` runs, which name its mark."""
     left = [mark for mark in LEFT_OUT if mark not in str(config.option.markexpr).split()]
     out = [item for item in items if any(item.get_closest_marker(mark) for mark in left)]
     config.hook.pytest_deselected(items=out)

@@ -12,6 +12,7 @@ import yaml
 
 from tests.fixtures.environment import ROOT
 from tests.stack.records import KNOWN_FIELDS, Json
+from tests.stack.saved import OBJECTS, SEARCHES, query, source
 
 SETTINGS = {"server.name", "server.host", "server.publicBaseUrl", "uiSettings.overrides"}
 SETTINGS |= {"elasticsearch.hosts", "elasticsearch.username", "elasticsearch.password"}
@@ -21,17 +22,7 @@ SETTINGS |= {"telemetry.optIn", "telemetry.allowChangingOptInStatus"}
 VERSIONS = {"search": "10.5.0", "dashboard": "10.2.0"}
 CONFIGURATION = (ROOT / "kibana/kibana.yml").read_text(encoding="utf-8")
 VIEW: Json = json.loads((ROOT / "kibana/data-view.json").read_text(encoding="utf-8"))["data_view"]
-OBJECTS: list[Json] = [json.loads(line) for line in (ROOT / "kibana/objects.ndjson").read_text(encoding="utf-8").splitlines()]
-SEARCHES = [saved for saved in OBJECTS if saved["type"] == "search"]
 FIELD = re.compile(r"([@\w]+(?:\.\w+)*) *(?::|>=|<=|>|<)")
-
-
-def source(saved: Json) -> Json:
-    return dict(json.loads(saved["attributes"]["kibanaSavedObjectMeta"]["searchSourceJSON"]))
-
-
-def query(saved: Json) -> str:
-    return str(source(saved)["query"]["query"])
 
 
 def test_saved_objects_use_each_of_their_references_by_name() -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import json
-import logging
 import re
 import subprocess
 from collections.abc import Iterator
@@ -16,40 +15,13 @@ import pytest
 import requests
 from osmem_server import resolve_binary  # type: ignore[import-untyped]
 
-from emulator import Emulator
-from logstash import EcsFormatter
 from tests.containers.recipe import needed
-from tests.fixtures.environment import ROOT, environment
-from tests.fixtures.service import in_process
+from tests.fixtures.environment import ROOT
 from tests.grafana.dashboard import asked, data_sources, explored, links, lucene_fields, panel, panels
+from tests.stack.log_queries import Store, as_lucene, kql, lucene
 from tests.stack.records import KNOWN_FIELDS, MONITOR, TEMPLATE, Json, fields, mappings
 
 TIMEOUT_S = 10
-
-
-@pytest.fixture(scope="module")
-def records(tmp_path_factory: pytest.TempPathFactory) -> list[Json]:
-    """What the service logs while it answers, refuses, collects, is refused by X, and loses its database."""
-    folder = tmp_path_factory.mktemp("service")
-    with Emulator() as emulator, in_process(folder, **environment(folder, emulator)) as service:
-        service.get("/tweets", headers={"traceparent": f"00-{32 * 'a'}-00f067aa0ba902b7-01"})
-        service.get("/nothing/here?token=secret")
-        service.get("/tweets?order_by_followers_desc=none")
-        service.request("DELETE", "/tweets")
-        emulator.plan("server_503")
-        service.get("/database")
-        service.request("DELETE", "/tweets/7")
-        emulator.plan("unauthorized", times=None)
-        service.get("/database")
-        service.request("DELETE", "/database")
-        service.get("/metrics")
-        for path in folder.glob("tweets.db*"):
-            path.write_bytes(b"no database at all, but long enough to be read as the head of one" * 99)
-        service.get("/tweets")
-        logged = [json.loads(line) for line in service.log.read_text().splitlines()]
-    error = OSError(28, "No space left on device")  # for which a running service gives no occasion
-    record = logging.LogRecord("resources", logging.ERROR, __file__, 1, "unexpected", None, (OSError, error, None))
-    return [*logged, json.loads(EcsFormatter(dict).format(record))]
 
 
 @pytest.fixture
@@ -68,14 +40,9 @@ def elasticsearch() -> Iterator[str]:
             process.terminate()
 
 
-def refused(url: str, documents: list[Json]) -> list[str]:
+def refused(store: Store, documents: list[Json]) -> list[str]:
     """Send the documents as Logstash does, and return the reasons for which any of them was refused."""
-    lines = [line for document in documents for line in ({"create": {"_index": "records"}}, document)]
-    body = "".join(json.dumps(line) + "\n" for line in lines)
-    answer = requests.post(f"{url}/_bulk", data=body, headers={"Content-Type": "application/x-ndjson"}, timeout=TIMEOUT_S)
-    items = [item["create"] for item in answer.json()["items"]]
-    assert len(items) == len(documents)
-    return [item["error"]["reason"] for item in items if item["status"] != 201]
+    return [item["error"]["reason"] for item in store.created(documents) if item["status"] != 201]
 
 
 def test_records_of_every_kind_have_fields_that_are_known(records: list[Json]) -> None:
@@ -96,10 +63,20 @@ def test_records_of_every_kind_have_fields_that_are_known(records: list[Json]) -
 
 
 @pytest.mark.stack
+def test_panels_and_searches_find_the_records_that_they_are_meant_to_find(elasticsearch: str, records: list[Json]) -> None:
+    store = Store(f"{elasticsearch}/records")
+    store.created(records)
+    queries = [*lucene(), *(query._replace(text=as_lucene(query.text)) for query in kql())]
+    wrong = [query for query in queries if store.misses(query, {"query_string": {"query": query.text}}, records)]
+    assert [query.title for query in wrong] == []
+
+
+@pytest.mark.stack
 def test_every_record_is_accepted_and_one_with_a_fault_is_not(elasticsearch: str, records: list[Json]) -> None:
-    assert refused(elasticsearch, records) == []
+    store = Store(f"{elasticsearch}/records")
+    assert refused(store, records) == []
     wrong: list[Json] = [{"host": "no object"}, {"nothing_of_ecs": 1}, {"monitor": {"collection": "the third"}}]
-    assert len(refused(elasticsearch, [records[0] | change for change in wrong])) == len(wrong)
+    assert len(refused(store, [records[0] | change for change in wrong])) == len(wrong)
 
 
 def test_panels_of_the_log_name_fields_and_levels_that_records_have(records: list[Json]) -> None:
