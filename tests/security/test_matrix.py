@@ -26,6 +26,7 @@ CHANGES = {
     ("POST", "/view/tags/<tag>/untrack"),
     *((method, path) for method in ("PUT", "DELETE") for path in ("/schedule", "/views/<path:view>")),
     *(("POST", path) for path in ("/backfills", "/view/schedule", "/view/backfill", "/view/backfill/counts")),
+    *((method, "/watches/<watch>") for method in ("PUT", "DELETE")),
     *(("POST", f"/view/refresh{rest}") for rest in ("", "/cancel", "/on")),
     *(("POST", path) for path in ("/view/saved", "/view/saved/delete")),
     *(("POST", path) for path in ("/sign-in", "/sign-out")),
