@@ -190,6 +190,7 @@ PATH_PARAMETERS = {
         "The name of a watch",
         "outages",
     ),
+    "feed_id": whole(0, LARGEST_ID, "The id of a feed", 1),
 }
 MEANINGS = {"tag": "A hashtag in any case, its # optional", "username": "A username in any case, its @ optional"}
 """Of parts of a path, which are no filters there."""
