@@ -81,7 +81,10 @@ class WatchTestResource(MonitorResource):
         self._trials = trials
 
     def post(self, watch: str) -> Any:
-        """Send an example to each destination of a watch, within ten seconds: what it told last, or a sentence."""
+        """Send an example to each destination of a watch.
+
+        It is what the watch told last, or a sentence. Each destination has ten seconds.
+        """
         try:
             outcome = self._trials.try_watch(checked_name(watch))
         except TrialRunning as error:
