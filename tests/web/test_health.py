@@ -29,7 +29,8 @@ from tests.fixtures.documents import opened
 from tests.fixtures.environment import MakeSettings
 from tests.fixtures.service import Service, in_process
 from tests.fixtures.views import Serve, total
-from web.status import ADVICE, Level, Part
+from text.advice import ADVICE
+from web.status import Level, Part
 from web.views import health
 from web.views.health import Shipping, shipping
 from web.views.health import parts as parts_of

@@ -18,13 +18,15 @@ from collector.x.failures import BLOCKING, FIELDS, OK
 from queries.counters import missing_fields, x_now
 from queries.refreshing import refresh_off
 from queries.service import ServiceMetrics, job_states, service_metrics
+from queries.spend import spend_finding
 from queries.tweets import tweet_count
 from security.answers import REPEAT
 from settings import VERSION
 from telemetry.metrics import HttpMetrics, scrape_registry
-from text.phrases import day, dollars, moment, number, plural, sentence
+from text.advice import advice
+from text.phrases import day, moment, number, plural, sentence
 from web.site import Route, Site, tidy_redirect
-from web.status import Level, Part, advice, collection_status, outdated, x_trouble
+from web.status import Level, Part, collection_status, outdated, x_trouble
 
 CHECK_LOGSTASH = "Check whether Logstash answers at LOGSTASH_HOST. The standard output has every record."
 REFRESH = "Second look"
@@ -146,11 +148,9 @@ def _changed_fields(session: Session) -> str:
 
 def _budget(session: Session, collector: Collector) -> Part:
     view, billing = collector.outlook(session), collector.order.billing
-    used, budget = view.used, billing.budget
+    used, budget, state = view.used, billing.budget, spend_finding(view, billing.budget)
     if budget is None:
-        return Part("Budget", Level.OK, f"At most {dollars(used)} spent this billing month, without a budget.")
-    spent = f"At most {dollars(used)} of {dollars(budget)} spent in the billing month that ends {day(view.end)}."
-    state = f"{spent} Forecast: {dollars(view.forecast)}."
+        return Part("Budget", Level.OK, state)
     if budget - used < billing.prices.most(SMALLEST_PAGE):
         return Part("Budget", Level.BROKEN, f"{state} The rest does not pay for the smallest request.", advice("budget"))
     if view.forecast > budget:
