@@ -12,6 +12,7 @@ from resources.backfills import BackfillsResource
 from resources.collections import CollectionResource, CollectionsResource
 from resources.database import DatabaseResource
 from resources.facets import FacetsResource
+from resources.feeds import FeedResource, FeedsResource, SpikeFeedResource, TweetFeedResource
 from resources.health import LivezResource, ReadyzResource
 from resources.links import LinksResource
 from resources.metrics import MetricsResource
@@ -64,6 +65,8 @@ OF_COLLECTOR = {
     ViewResource: "/views/<path:view>",
     WatchesResource: "/watches",
     NotificationsResource: "/notifications",
+    FeedsResource: "/feeds",
+    FeedResource: f"/feeds/<int(max={LARGEST_ID}):feed_id>",
     DatabaseResource: "/database",
 }
 
@@ -71,6 +74,10 @@ OF_COLLECTOR = {
 OF_DESTINATIONS = {
     WatchResource: "/watches/<watch>",
     ReadyzResource: "/readyz",
+}
+ATOM = {
+    TweetFeedResource: "/tweets.atom",
+    SpikeFeedResource: "/spikes.atom",
 }
 
 
@@ -82,6 +89,7 @@ def register(
     snapshots: Snapshots,
     destinations: Destinations,
     trials: WatchTrials,
+    site: str,
 ) -> None:
     """Add all routes of the API to the app."""
     handle_errors(app)
@@ -92,6 +100,8 @@ def register(
     for own, path in OF_DESTINATIONS.items():
         api.add_resource(own, path, resource_class_args=(collector, destinations))
     api.add_resource(WatchTestResource, "/watches/<watch>/test", resource_class_args=(collector, trials))
+    for feed, path in ATOM.items():
+        api.add_resource(feed, path, resource_class_args=(snapshots, site))
     api.add_resource(LivezResource, "/livez")
     api.add_resource(OpenApiResource, "/openapi.json")
     api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, jobs, metrics, destinations))
