@@ -15,7 +15,8 @@ from security.guard import FINISH_PAGE, Guard, page
 from settings import Settings
 from telemetry.metrics import HttpMetrics
 from text import phrases
-from web import charts, sign_in, static_files, status, words
+from text.advice import advice
+from web import charts, sign_in, static_files, words
 from web.site import Site, no_page
 from web.views import (
     backfill,
@@ -62,5 +63,5 @@ def _extend_templates(app: Flask) -> None:
     environment.filters |= {name: getattr(phrases, name) for name in (*NUMBERS, *TIMES)}
     environment.filters |= {name: getattr(words, name) for name in TEXTS}
     environment.filters |= {name: getattr(charts, name) for name in DRAWN}
-    environment.filters |= {"advice": status.advice, "rfc3339": rfc3339, "id_time": snowflake_time, "whole_second": next_second}
+    environment.filters |= {"advice": advice, "rfc3339": rfc3339, "id_time": snowflake_time, "whole_second": next_second}
     environment.globals |= {"html_lang": words.html_lang, "as_of": phrases.as_of, "uplot": static_files.UPLOT}

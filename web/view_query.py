@@ -14,23 +14,16 @@ from werkzeug.datastructures import MultiDict
 from queries.filters import Filters, SortOrder, next_second
 from queries.zones import Period
 from schemas.arguments import ViewArguments, load_arguments
+from schemas.filter_words import filter_words
 from schemas.parameters import PAGE_BUCKETS, PARAMETERS
 from schemas.times import rfc3339
 from text.names import hashtag
-from web.words import search_chip
 
 LOCAL_TIME = re.compile(r"\d{4}-\d\d-\d\d(T\d\d:\d\d(:\d\d)?)?", re.ASCII)
 BOUNDS = ("since", "until")
 HOUR_S, QUARTER_S = 3600, 900
 DAY = timedelta(days=1)
-PEOPLES_WORDS = {
-    "tag": "tag",
-    "any_tag": "any tag of",
-    "min_followers": "at least followers:",
-    "min_engagement": "at least engagement:",
-}
 BUCKET_PATH, OF_BUCKET = "/view/spike", {"start", "bucket"}
-HAS_WORDS = {"media": ("has", "media"), "link": ("has", "a link"), "reply": ("is", "a reply")}
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 
 Pairs = tuple[tuple[str, str], ...]
@@ -174,7 +167,7 @@ class ViewQuery(NamedTuple):
         filters = [pair for pair in filters if pair[0] != "tag" or not self.compares]
         kept = [pair for pair in self.pairs if pair[0] != "cursor"]
         url = {pair: "?" + urlencode([other for other in kept if other != pair]) for pair in filters}
-        return [(*_in_words(name, value), url[name, value]) for name, value in filters]
+        return [(*filter_words(name, value), url[name, value]) for name, value in filters]
 
     def value(self, name: str) -> str:
         """Return a parameter as it was given, or an empty text."""
@@ -251,13 +244,6 @@ def link(path: str, pairs: Iterable[tuple[str, Any]]) -> str:
     """Return a path with these parameters."""
     query = urlencode(list(pairs), doseq=True)
     return f"{path}?{query}" if query else path
-
-
-def _in_words(name: str, value: str) -> tuple[str, str]:
-    """Return a filter as people say it: its name and its value."""
-    if name == "q":
-        return search_chip(value)
-    return HAS_WORDS[value] if name == "has" else (PEOPLES_WORDS.get(name, PARAMETERS[name].label.lower()), value)
 
 
 def _beginning(now: datetime, span: timedelta) -> datetime:
