@@ -17,6 +17,7 @@ from resources.links import LinksResource
 from resources.metrics import MetricsResource
 from resources.network import NetworkResource
 from resources.openapi import OpenApiResource
+from resources.previews import PreviewResource
 from resources.schedule import ScheduleResource
 from resources.snapshots import Snapshots
 from resources.spend import SpendResource
@@ -78,6 +79,7 @@ def register(
     metrics: HttpMetrics,
     snapshots: Snapshots,
     destinations: Destinations,
+    site: str,
 ) -> None:
     """Add all routes of the API to the app."""
     handle_errors(app)
@@ -87,6 +89,7 @@ def register(
             api.add_resource(resource, path, resource_class_args=(argument,))
     for own, path in OF_DESTINATIONS.items():
         api.add_resource(own, path, resource_class_args=(collector, destinations))
+    api.add_resource(PreviewResource, "/watches/<watch>/preview", resource_class_args=(snapshots, collector, site))
     api.add_resource(LivezResource, "/livez")
     api.add_resource(OpenApiResource, "/openapi.json")
     api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, jobs, metrics))

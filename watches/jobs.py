@@ -9,6 +9,7 @@ from collector.jobs.scheduled import ScheduledJob
 from collector.runs.collector import Collector
 from watches.destinations import Destinations
 from watches.digest import Money
+from watches.evaluating import EVERY, Evaluator
 from watches.messages import render
 from watches.sending import Sender
 
@@ -19,9 +20,13 @@ def watch_jobs(collector: Collector, destinations: Destinations, *, site: str) -
     """Return the jobs that find what watches tell, and send it. `site` is the address at which people reach the pages."""
     money = Money(collector.outlook, collector.order.billing.budget)
     sender = Sender(collector.database, destinations, partial(render, site=site, money=money))
+    evaluator = Evaluator(collector.database)
     # the runner checks every five seconds as well: with an interval as long it would be due at every second check
     return [
         ScheduledJob(
+            "watch", SENT_EVERY / 2, evaluator.has_work, evaluator.evaluate, rare=True, shown_interval=EVERY, thread="watch"
+        ),
+        ScheduledJob(
             "notify", SENT_EVERY / 2, sender.has_work, sender.send_due, rare=True, shown_interval=SENT_EVERY, thread="notify"
-        )
+        ),
     ]
