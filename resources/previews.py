@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from datetime import UTC, date, datetime
-from functools import partial
 from typing import Any
 
 from marshmallow import Schema
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from collector.runs.collector import Collector
 from queries.gaps import gaps, histories
 from queries.watches import stored_watch
 from resources.snapshots import SnapshotResource, Snapshots
@@ -20,9 +18,8 @@ from schemas.parameters import at_midnight, time_or_day
 from schemas.problems import BadInput, ParameterError
 from watches.checks import check_time
 from watches.definitions import WatchDefinition, checked_name, read_definition
-from watches.digest import Money
-from watches.messages import render
 from watches.previews import LONGEST, USUAL, preview
+from watches.sending import Render
 
 MINUTE_S = 60
 TOO_LONG = f"expected a time of the last {LONGEST.days} days"
@@ -52,9 +49,9 @@ class PreviewResource(SnapshotResource):
     answers = answers(get=reads(PREVIEW, "The messages"))
     by_minute = True
 
-    def __init__(self, snapshots: Snapshots, collector: Collector, site: str) -> None:
+    def __init__(self, snapshots: Snapshots, render: Render) -> None:
         super().__init__(snapshots)
-        self._write = partial(render, site=site, money=Money(collector.outlook, collector.order.billing.budget))
+        self._render = render
 
     def depends(self, session: Session) -> Hashable:
         """Return what decides which time is over and which was collected."""
@@ -71,7 +68,7 @@ class PreviewResource(SnapshotResource):
         begin = now - USUAL if since is None else _begin(since, definition)
         if begin < now - LONGEST:
             raise BadInput([ParameterError("since", TOO_LONG)])
-        return {"messages": preview(session, name, definition, since=begin, now=now, write=self._write)}
+        return {"messages": preview(session, name, definition, since=begin, now=now, write=self._render)}
 
 
 def _begin(since: datetime | date, definition: WatchDefinition) -> datetime:
