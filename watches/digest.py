@@ -26,7 +26,7 @@ from queries.volume import Share, per_tag, rules_changes
 from queries.zones import DAY_S, HOUR, HOUR_S, QUARTER_S, Period, buckets
 from schemas.times import rfc3339
 from text.names import key as key_of
-from text.phrases import comparison, moment, plural, share
+from text.phrases import change, comparison, moment, plural, share
 from watches.sections import Line, Section, Told
 from watches.telling import Occasion, chart, spike_url
 from watches.wording import listed, quoted, subject
@@ -133,18 +133,21 @@ def _tags(occasion: Occasion, times: Compared) -> Section:
     left = len(ranked) - len(silent) - len(lines)
     more = [Line(said=f"and {plural(left, 'more tag')}")] if left else []
     none = [Line(listed(silent, MOST_NAMED), "no tweets")] if silent else []
-    return Section("Tags", lines=(*lines, *more, *none))
+    said = [f"In brackets is the change against {_before(occasion)}."] if any("(" in line.said for line in lines) else []
+    if any("coverage" in line.said for line in lines):
+        said.append("Coverage is the share of the tweets that X counted.")
+    return Section("Tags", (" ".join(said),) if said else (), lines=(*lines, *more, *none))
 
 
 def _compared(occasion: Occasion, reach: TagReach, times: Compared, before: int, now: int, on_x: Share | None) -> str:
-    """Return a tag's tweets, how they changed, and how many of X's they are, as the end of a sentence."""
+    """Return a tag's tweets, how they changed, and their coverage."""
     if not reach.touches(*times.now):
         return f"not collected; {plural(now, 'tweet')} stored" if now else "not collected"
-    changed = comparison(now, before, than=_before(occasion)) if _compares(occasion, reach, times) else ""
+    changed = f" ({change(now, before)})" if _compares(occasion, reach, times) else ""
     least = "" if reach.share(*times.now) >= NEARLY_ALL else "at least "
     coverage = on_x.coverage if on_x else None
-    stored = f"{share(min(1.0, coverage))} of what X counted is stored" if coverage is not None else ""
-    return f"{least}{plural(now, 'tweet')}{changed and f', {changed}'}{stored and f'; {stored}'}"
+    stored = f", coverage {share(min(1.0, coverage))}" if coverage is not None else ""
+    return f"{least}{plural(now, 'tweet')}{changed}{stored}"
 
 
 def _chart(occasion: Occasion, times: Compared) -> Section:

@@ -83,7 +83,11 @@ def test_a_week_is_compared_with_the_last_one(database: Database) -> None:
     collected(database, HOUR_NOW - 15 * DAY, HOUR_NOW, "#sre", "#quiet")
     found = digest(database)
     assert found.title == "360 tweets in the week to Tue 24 Nov 2026, 11:00, 154 % more than in the week before"
-    assert section(found, "Tags") == ["- #sre: 360 tweets, 154 % more than in the week before", "- #quiet: no tweets"]
+    assert section(found, "Tags") == [
+        "In brackets is the change against the week before.",
+        "- #sre: 360 tweets (+154 %)",
+        "- #quiet: no tweets",
+    ]
     assert section(found, "Not collected") == []
     [peak] = section(found, "Peaks")
     assert peak.startswith("- Tweets peaked at 26 on Mon 23 Nov 2026, 05:00, 13 times the usual: ")
