@@ -135,7 +135,7 @@ def _tags(occasion: Occasion, times: Compared) -> Section:
     none = [Line(listed(silent, MOST_NAMED), "no tweets")] if silent else []
     said = [f"In brackets is the change against {_before(occasion)}."] if any("(" in line.said for line in lines) else []
     if any("coverage" in line.said for line in lines):
-        said.append("Coverage is the share of the tweets that X counted.")
+        said.append("Coverage is how much of what X counted is stored.")
     return Section("Tags", (" ".join(said),) if said else (), lines=(*lines, *more, *none))
 
 
