@@ -27,7 +27,7 @@ from queries.zones import DAY_S, HOUR, HOUR_S, QUARTER_S, Period, buckets
 from schemas.times import rfc3339
 from text.names import key as key_of
 from text.phrases import change, comparison, moment, plural, share
-from watches.sections import Line, Section, Told
+from watches.sections import Item, Section, Told
 from watches.telling import Occasion, chart, spike_url
 from watches.wording import listed, quoted, subject
 
@@ -129,10 +129,10 @@ def _tags(occasion: Occasion, times: Compared) -> Section:
     lines = []
     for one in [one for one in ranked if one.tag not in silent][:MOST_TAGS]:
         before, now = (part.tweets for part in counts[key_of(one.tag)])
-        lines.append(Line(one.tag, _compared(occasion, one, times, before, now, found.get(one.tag))))
+        lines.append(Item(one.tag, _compared(occasion, one, times, before, now, found.get(one.tag))))
     left = len(ranked) - len(silent) - len(lines)
-    more = [Line(said=f"and {plural(left, 'more tag')}")] if left else []
-    none = [Line(listed(silent, MOST_NAMED), "no tweets")] if silent else []
+    more = [Item(said=f"and {plural(left, 'more tag')}")] if left else []
+    none = [Item(listed(silent, MOST_NAMED), "no tweets")] if silent else []
     said = [f"In brackets is the change against {_before(occasion)}."] if any("(" in line.said for line in lines) else []
     if any("coverage" in line.said for line in lines):
         said.append("Coverage is how much of what X counted is stored.")
@@ -169,8 +169,8 @@ def _missing(occasion: Occasion, times: Compared) -> Section:
         found = tuple(hole for hole in _holes(one, times.now) if hole[1] - hole[0] >= HOUR_S)
         if found:
             lacking.setdefault(found, []).append(one.tag)
-    lines = [Line(listed(tags, MOST_NAMED), _missed(occasion, found, times.now)) for found, tags in lacking.items()]
-    more = [Line(said=f"and {plural(len(lines) - MOST_TAGS, 'more tag')}")] if len(lines) > MOST_TAGS else []
+    lines = [Item(listed(tags, MOST_NAMED), _missed(occasion, found, times.now)) for found, tags in lacking.items()]
+    more = [Item(said=f"and {plural(len(lines) - MOST_TAGS, 'more tag')}")] if len(lines) > MOST_TAGS else []
     return Section("Not collected", lines=(*lines[:MOST_TAGS], *more))
 
 
@@ -203,7 +203,7 @@ def _peaks(occasion: Occasion, times: Compared) -> Section:
     peaks = [spike_peak(session, filters, one, counted) for one in highest]
     return Section(
         "Peaks",
-        lines=tuple(Line(said=peak_finding(one, zone), url=spike_url(occasion, one.start), label="See why") for one in peaks),
+        lines=tuple(Item(said=peak_finding(one, zone), url=spike_url(occasion, one.start), label="See why") for one in peaks),
     )
 
 
@@ -214,13 +214,13 @@ def _most(occasion: Occasion, times: Compared) -> Iterator[Section]:
     tweets = tuple(quoted(top_tweets(session, filters, most=MOST_LISTED), occasion.definition.zone))
     yield Section("Tweets with the most engagement", tweets=tweets)
     authors = [one for one in activity(session, filters, most=MOST_LISTED).most_active if one.username]
-    yield Section("Most active authors", lines=tuple(Line(f"@{one.username}", plural(one.tweets, "tweet")) for one in authors))
+    yield Section("Most active authors", lines=tuple(Item(f"@{one.username}", plural(one.tweets, "tweet")) for one in authors))
     yield Section("Links", lines=tuple(_links(session, filters)))
 
 
-def _links(session: Session, filters: Filters) -> Iterator[Line]:
+def _links(session: Session, filters: Filters) -> Iterator[Item]:
     for one in link_counts(session, "url", filters, limit=MOST_LISTED):
-        yield Line(said=f"{plural(one.tweets, 'tweet')} by {plural(one.authors, 'author')}", url=one.name)
+        yield Item(said=f"{plural(one.tweets, 'tweet')} by {plural(one.authors, 'author')}", url=one.name)
 
 
 def _within(occasion: Occasion, first: datetime, end: datetime) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from tests.fixtures.documents import read
 from watches.bodies import blocks, html_body, length, markdown_line, plain_line, text_body, within
-from watches.sections import Bar, Line, QuotedTweet, Section
+from watches.sections import Bar, Item, QuotedTweet, Section
 
 RUN = "<script>window.ran = 1</script>"
 HOSTILE = (
@@ -20,7 +20,7 @@ HOSTILE = (
 def body_values(text: str) -> dict[str, object]:
     """Return what a message is written from, with a text wherever others write any."""
     quoted = QuotedTweet(text, text, (text, text), "https://x.com/i/status/1")
-    section = Section(text, (text,), (Bar(3), Bar(None), Bar(6, is_told=True)), text, (Line(text, text),), (quoted,))
+    section = Section(text, (text,), (Bar(3), Bar(None), Bar(6, is_told=True)), text, (Item(text, text),), (quoted,))
     ours = "http://localhost:8080/view/watches"
     return {"title": text, "sections": [section], "more": ("All", ours), "foot": [text], "change": ("Change it", ours)}
 
