@@ -17,11 +17,12 @@ from queries.spend import Outlook, PeriodSpend
 from tests.fixtures.archives import Json
 from tests.fixtures.views import HOUR, HOUR_NOW, NOW, written
 from tests.queries.invented import imported
+from watches.comparing import compared_times
 from watches.definitions import WatchDefinition
-from watches.digest import Money, compared_times
+from watches.digest import Money
 from watches.findings import Finding
 from watches.messages import WatchMessage, render
-from watches.telling import Occasion
+from watches.occasions import Occasion
 
 SITE = "https://tags.example"
 DAY, WEEK = 24 * HOUR, 7 * 24 * HOUR
