@@ -90,7 +90,7 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     snapshots = app.extensions["snapshots"] = resources.Snapshots(collector.database, newest, within=settings.query_timeout)
     destinations = app.extensions["destinations"] = Destinations(settings.notify_urls)
     resources.register(app, collector, job_runner, metrics, snapshots, destinations)
-    web.register(app, collector, newest, guard, metrics, settings)
+    web.register(app, collector, newest, guard, metrics, settings, destinations)
     for commands in (database_commands(collector), tweets_commands(collector, lambda: collector_for(settings, importing=True))):
         app.cli.add_command(commands)
     return app

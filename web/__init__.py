@@ -16,6 +16,7 @@ from settings import Settings
 from telemetry.metrics import HttpMetrics
 from text import phrases
 from text.advice import advice
+from watches.destinations import Destinations
 from web import charts, sign_in, static_files, words
 from web.site import Site, no_page
 from web.views import (
@@ -32,9 +33,10 @@ from web.views import (
     spike,
     tags,
     tweet,
+    watches,
 )
 
-VIEWS = (overview, spike, search, tweet, links, tags, compare, collections, schedule, backfill, refresh, saved, health)
+VIEWS = (overview, spike, search, tweet, links, tags, compare, collections, schedule, backfill, refresh, watches, saved, health)
 PAGES = (*(route for view in VIEWS for route in view.ROUTES), static_files.DOCS, ("/view/<path:path>", no_page, "GET"))
 NUMBERS = ("number", "compact", "share", "change", "direction", "times", "plural", "dollars")
 DRAWN = ("bars", "heat_level", "stacked_bars", "tag_class")
@@ -42,12 +44,21 @@ TIMES = ("moment", "clock", "day", "duration", "age", "sentence")
 TEXTS = ("tweet_text", "plain", "reactions")
 
 
-def register(app: Flask, collector: Collector, newest: Newest, guard: Guard, metrics: HttpMetrics, settings: Settings) -> None:
+def register(
+    app: Flask,
+    collector: Collector,
+    newest: Newest,
+    guard: Guard,
+    metrics: HttpMetrics,
+    settings: Settings,
+    destinations: Destinations,
+) -> None:
     """Add the pages and the files that they load."""
     urls = {"Grafana": settings.grafana_url, "Kibana": settings.kibana_url, "Prometheus": settings.prometheus_url}
     programs = {name: url for name, url in urls.items() if url}
     refreshes = settings.refresh == "same-day"
-    site = Site(collector, newest, guard, metrics, programs, settings.query_timeout, refreshes)
+    address = f"http://{settings.host}:{settings.port}"
+    site = Site(collector, newest, guard, metrics, programs, settings.query_timeout, refreshes, destinations, address)
     for path, view, method in PAGES:
         page(app, path, update_wrapper(partial(view, site), view), methods=[method])
     for path, view, method in sign_in.ROUTES:

@@ -28,6 +28,8 @@ CHANGES = {
     *(("POST", path) for path in ("/backfills", "/view/schedule", "/view/backfill", "/view/backfill/counts")),
     *(("POST", f"/view/refresh{rest}") for rest in ("", "/cancel", "/on")),
     *(("POST", path) for path in ("/view/saved", "/view/saved/delete")),
+    *(("POST", f"/view/watches{rest}") for rest in ("", "/<name>/test", "/<name>/pause", "/<name>/delete")),
+    *(("POST", f"/view/feeds{rest}") for rest in ("", "/revoke")),
     *(("POST", path) for path in ("/sign-in", "/sign-out")),
 }
 SAMPLES = ("/", "/tweets", "/metrics", "/livez", "/view/<path:path>", "/static/<path:filename>")
