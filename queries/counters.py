@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from models import DatabaseMark, Lease, StoredCounter
 
 SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_limit_remaining"
-ENDLESS_LISTINGS = "endless_listings"
+ENDLESS_LISTINGS, NOTIFICATIONS = "endless_listings", "notifications"
 GENERATION, X_AHEAD, X_REFUSES, SCHEDULE = "generation", "x_ahead_seconds", "x_refuses", "schedule"
 X_ANSWERED, X_BILLING_DAY, X_LACKS = "x_answered", "x_billing_day", "x_lacks"
 LATE_POSTS, LOOK_BACK_SECONDS, USUAL_LOOK_BACK_S = "late_posts", "look_back_seconds", 900
