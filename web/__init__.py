@@ -57,8 +57,7 @@ def register(
     urls = {"Grafana": settings.grafana_url, "Kibana": settings.kibana_url, "Prometheus": settings.prometheus_url}
     programs = {name: url for name, url in urls.items() if url}
     refreshes = settings.refresh == "same-day"
-    address = f"http://{settings.host}:{settings.port}"
-    site = Site(collector, newest, guard, metrics, programs, settings.query_timeout, refreshes, destinations, address)
+    site = Site(collector, newest, guard, metrics, programs, settings.query_timeout, refreshes, destinations, settings.site)
     for path, view, method in PAGES:
         page(app, path, update_wrapper(partial(view, site), view), methods=[method])
     for path, view, method in sign_in.ROUTES:
