@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from queries.causes import Causes, TermCause, causes
+from queries.causes import Causes, ExplainedSpike, TermCause, causes
 from queries.filters import Filters
 from queries.series import totals
 from queries.spikes import BucketCount, CountedBuckets, Spike, season_place
@@ -60,6 +60,12 @@ def spike_peak(session: Session, filters: Filters, spike: Spike, counted: Counte
     [why] = causes(session, filters, [(spike.first, spike.end)], counted, is_brief=True)
     tags = _asked_tags(session, filters)
     return Peak(_time(spike.first), _time(spike.end), spike.tweets, spike.expected, True, False, tags, why)
+
+
+def explained_peak(session: Session, filters: Filters, spike: ExplainedSpike) -> Peak:
+    """Return a spike whose causes are known."""
+    times, why = (spike.start, spike.end), Causes(*spike[4:])
+    return Peak(*times, spike.tweets, spike.expected, True, False, _asked_tags(session, filters), why)
 
 
 def bucket_peak(

@@ -12,6 +12,7 @@ from resources.backfills import BackfillsResource
 from resources.collections import CollectionResource, CollectionsResource
 from resources.database import DatabaseResource
 from resources.facets import FacetsResource
+from resources.feeds import FeedResource, FeedsResource, SpikeFeedResource, TweetFeedResource
 from resources.health import LivezResource, ReadyzResource
 from resources.links import LinksResource
 from resources.metrics import MetricsResource
@@ -61,6 +62,8 @@ OF_COLLECTOR = {
     ViewsResource: "/views",
     ViewResource: "/views/<path:view>",
     WatchesResource: "/watches",
+    FeedsResource: "/feeds",
+    FeedResource: f"/feeds/<int(max={LARGEST_ID}):feed_id>",
     DatabaseResource: "/database",
     ReadyzResource: "/readyz",
 }
@@ -68,6 +71,10 @@ OF_COLLECTOR = {
 
 OF_DESTINATIONS = {
     WatchResource: "/watches/<watch>",
+}
+ATOM = {
+    TweetFeedResource: "/tweets.atom",
+    SpikeFeedResource: "/spikes.atom",
 }
 
 
@@ -78,6 +85,7 @@ def register(
     metrics: HttpMetrics,
     snapshots: Snapshots,
     destinations: Destinations,
+    site: str,
 ) -> None:
     """Add all routes of the API to the app."""
     handle_errors(app)
@@ -87,6 +95,8 @@ def register(
             api.add_resource(resource, path, resource_class_args=(argument,))
     for own, path in OF_DESTINATIONS.items():
         api.add_resource(own, path, resource_class_args=(collector, destinations))
+    for feed, path in ATOM.items():
+        api.add_resource(feed, path, resource_class_args=(snapshots, site))
     api.add_resource(LivezResource, "/livez")
     api.add_resource(OpenApiResource, "/openapi.json")
     api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, jobs, metrics))

@@ -19,7 +19,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("service")
     with Emulator() as emulator:
         emulator.clock.hold(QUIET)
-        with in_process(folder, **environment(folder, emulator)) as running:
+        own = environment(folder, emulator) | {"NOTIFY_URLS": "team=json://127.0.0.1:9/"}  # the example of a watch names it
+        with in_process(folder, **own) as running:
             assert running.get("/database").status_code == 200
             yield running
 
