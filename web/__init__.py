@@ -23,6 +23,7 @@ from web.views import (
     backfill,
     collections,
     compare,
+    feeds,
     health,
     links,
     overview,
@@ -36,7 +37,23 @@ from web.views import (
     watches,
 )
 
-VIEWS = (overview, spike, search, tweet, links, tags, compare, collections, schedule, backfill, refresh, watches, saved, health)
+VIEWS = (
+    overview,
+    spike,
+    search,
+    tweet,
+    links,
+    tags,
+    compare,
+    collections,
+    schedule,
+    backfill,
+    refresh,
+    watches,
+    feeds,
+    saved,
+    health,
+)
 PAGES = (*(route for view in VIEWS for route in view.ROUTES), static_files.DOCS, ("/view/<path:path>", no_page, "GET"))
 NUMBERS = ("number", "compact", "share", "change", "direction", "times", "plural", "dollars")
 DRAWN = ("bars", "heat_level", "stacked_bars", "tag_class")

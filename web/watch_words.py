@@ -12,9 +12,9 @@ from queries.watch_states import DestinationState
 from queries.watches import StoredWatch
 from schemas.filter_words import filter_words
 from schemas.views import LONGEST_NAME
-from text.names import hashtag
 from text.phrases import enumeration, moment, plural
 from watches.definitions import WatchDefinition, read_definition
+from watches.wording import subject
 
 WEEKDAYS = {
     "mon": "Monday",
@@ -26,6 +26,7 @@ WEEKDAYS = {
     "sun": "Sunday",
 }
 ALL = "all tracked tags"
+NAMED_FIRST = ("tag", "any_tag", "q")
 
 
 class WatchKind(NamedTuple):
@@ -44,15 +45,12 @@ WATCH_KINDS = {
 }
 
 
-def watch_subject(filters: str) -> str:
-    """Return what filters leave, such as `#devops, contains: outage`; all tracked tags without any."""
-    pairs = parse_qsl(filters)
-    needed = [hashtag(value) for name, value in pairs if name == "tag"]
-    others = [hashtag(value) for name, value in pairs if name == "any_tag"]
-    rest = [" ".join(filter_words(name, value)) for name, value in pairs if name not in ("tag", "any_tag")]
-    tags = [" with ".join(needed)] if needed else []
-    some = [" or ".join(others)] if others else []
-    return ", ".join([*tags, *some, *rest]) or ALL
+def watch_subject(definition: WatchDefinition) -> str:
+    """Return all filters in words, such as `#devops “outage”, language en`; all tracked tags without any."""
+    pairs = parse_qsl(definition.filters)
+    rest = [" ".join(filter_words(name, value)) for name, value in pairs if name not in NAMED_FIRST]
+    first = [subject(definition)] if len(rest) < len(pairs) else []
+    return ", ".join([*first, *rest]) or ALL
 
 
 def watch_sentence(definition: WatchDefinition) -> str:
@@ -94,7 +92,7 @@ def watch_state(watch: StoredWatch, sent: Sequence[DestinationState], zone: Zone
 
 def suggested_name(kind: str, filters: str, taken: Collection[str]) -> str:
     """Return a name for a new watch that no other has."""
-    name = f"{WATCH_KINDS[kind].name} {watch_subject(filters)}".replace("/", " ")
+    name = f"{WATCH_KINDS[kind].name} {watch_subject(WatchDefinition(kind, filters, ()))}".replace("/", " ")
     name = "".join(one for one in name if one.isprintable())[:LONGEST_NAME].strip()
     numbered = (f"{name[: LONGEST_NAME - 4]} {number}" for number in range(2, len(taken) + 3))
     return name if name not in taken else next(one for one in numbered if one not in taken)

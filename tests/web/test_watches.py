@@ -72,7 +72,7 @@ def test_the_form_says_in_words_what_is_watched_and_suggests_a_name_and_the_zone
     page = opened(watching, link(opened(watching, '/view/tags/devops?q=odd+-"a+b"&tz=Asia/Tokyo'), ASKED))
     assert chips(page) == ["tag devops", "contains: odd, not: “a b”"]
     given = dict(filled(form(page)))
-    assert given["name"] == "Spikes of #devops, contains: odd, not: “a b”"
+    assert given["name"] == "Spikes of #devops “odd” without “a b”"
     assert given["zone"] == "Asia/Tokyo"
     [without, _] = [one["href"] for one in page.one("p", class_="chips").all("a")]
     assert chips(opened(watching, without)) == ["contains: odd, not: “a b”"]

@@ -180,7 +180,7 @@ def _stored(site: Site, name: str) -> WatchDefinition:
 
 def _listed(known: StoredWatch, sent: Sequence[DestinationState], zone: ZoneInfo) -> ListedWatch:
     definition = read_definition(known.definition)
-    words = watch_sentence(definition), watch_subject(definition.filters), watch_limits(definition)
+    words = watch_sentence(definition), watch_subject(definition), watch_limits(definition)
     state = watch_state(known, sent, zone)
     return ListedWatch(known.name, definition, *words, state, _path(known.name), link(PATH, [("watch", known.name)]))
 
