@@ -121,8 +121,13 @@ def schedule(session: Session) -> ScheduleState | None:
 
 def x_now(session: Session) -> datetime:
     """X's time (UTC): this machine's, corrected if the Date of X's last response was more than a minute off."""
+    return datetime.now(UTC) + x_ahead(session)
+
+
+def x_ahead(session: Session) -> timedelta:
+    """By how much X's clock is ahead of this machine's; nothing if it is not more than a minute off."""
     ahead = _value(session, X_AHEAD) or 0
-    return datetime.now(UTC) + (timedelta(seconds=ahead) if abs(ahead) > SAME_CLOCK_S else timedelta())
+    return timedelta(seconds=ahead) if abs(ahead) > SAME_CLOCK_S else timedelta()
 
 
 def is_x_time_known(session: Session) -> bool:

@@ -130,8 +130,7 @@ def within(text: str, most: int, more: str) -> str:
     """Return a text of at most so many UTF-16 characters: a longer one is cut after a line or sentence and ends with `more`."""
     if length(text) <= most:
         return text
-    end = f"\n\n{more}"
-    kept = text.encode("utf-16-le")[: 2 * max(0, most - length(end))].decode("utf-16-le", "ignore")
-    places = [kept.rfind("\n"), *(found.end() for found in re.finditer(r"[.!?…](?= )", kept))]
-    place = max(places)
-    return (kept[:place] if place > len(kept) // 2 else kept).rstrip() + end
+    end = f"\n\n{more}" if length(more) < most // 2 else "\n\n…"
+    kept = text.encode("utf-16-le")[: 2 * (most - length(end))].decode("utf-16-le", "ignore")
+    place = max(kept.rfind("\n"), *(found.end() for found in re.finditer(r"[.!?…](?= )", kept)), 0)
+    return (kept[:place] if place > len(kept) // 2 else kept).rstrip("\\ \n") + end

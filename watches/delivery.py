@@ -20,10 +20,16 @@ if TYPE_CHECKING:
     from apprise import Apprise, AppriseAsset
 
 CONNECT_S, ANSWER_S = 5.0, 10.0
-MAIL = ("mailto", "mailtos")
+MAIL, READ_AS_MARKDOWN = ("mailto", "mailtos"), ("discord", "mmost", "mmosts")
+LONGEST = {"discord": 2000, "mmost": 4000, "mmosts": 4000, "tgram": 4096, "ntfy": 3500, "ntfys": 3500}
+"""How many characters services take with the title; ntfy's are bytes, of which most texts have few more."""
+LONGEST_OTHER = 10_000
+BETWEEN = 10
+"""More than the characters that Apprise puts around a title."""
 ID_HEADER, ID_KEY = "X-Notification-Id", "id"
 """Where the id of a message is: in the header of a mail, and in the JSON of json:// and jsons://."""
 OPTIONS = {"redirect": False, "retry": 0, "rto": ANSWER_S, "include_image": False, "include_footer": False, "avatar": False}
+OVERRIDDEN = ("format", "overflow", "emojis")
 NOT_TAKEN = ("template", "pgp_mode", "pgp_key", "use_wkd")
 """Options of Apprise that read files or ask further hosts: a URL that has one is refused, as it would not do what it says."""
 CHATTY = ("urllib3.connection", "urllib3.connectionpool")
@@ -52,10 +58,10 @@ def deliver(url: str, message: WatchMessage, message_id: str) -> str | None:
     apprise = _service(url, message_id)
     if apprise is None:
         return "its URL is not accepted"
-    body, body_format = (message.html, "html") if scheme_of(url) in MAIL else (message.text, "text")
+    title, body, body_format = _words(scheme_of(url), message)
     _sending.is_silent = True
     try:
-        done = apprise.notify(body=body, title=message.title, body_format=body_format, log_level=logging.DEBUG)
+        done = apprise.notify(body=body, title=title, body_format=body_format, log_level=logging.DEBUG)
     finally:
         _sending.is_silent = False
     return None if done else _reason([(entry.level, entry.message) for entry in done.logs()])
@@ -64,6 +70,17 @@ def deliver(url: str, message: WatchMessage, message_id: str) -> str | None:
 def scheme_of(url: str) -> str:
     """Return the scheme of a destination's URL."""
     return url.partition("://")[0]
+
+
+def _words(scheme: str, message: WatchMessage) -> tuple[str, str, str]:
+    """Return the title and the body that a service is sent, and the format of the body."""
+    if scheme in MAIL:
+        return message.title, message.html, "html"
+    most = LONGEST.get(scheme, LONGEST_OTHER) - BETWEEN
+    if scheme in READ_AS_MARKDOWN:
+        title = message.markdown_title
+        return title, message.markdown_within(most - len(title)), "markdown"
+    return message.title, message.text_within(most - len(message.title)), "text"
 
 
 def _reason(entries: list[tuple[str, str]]) -> str:
@@ -92,7 +109,8 @@ def _service(url: str, message_id: str) -> Apprise | None:
     if parsed is None:
         return None
     apprise = Apprise(asset=_asset())
-    return apprise if apprise.add({**parsed, **_more(scheme_of(url), parsed, message_id)}) else None
+    own = {name: value for name, value in parsed.items() if name not in OVERRIDDEN}
+    return apprise if apprise.add({**own, **_more(scheme_of(url), parsed, message_id)}) else None
 
 
 def _parsed(url: str) -> dict[str, Any] | None:

@@ -5,8 +5,9 @@ Nothing is claimed of time that was not collected: a tag is compared only if nea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import NamedTuple
 
 from sqlalchemy.orm import Session
@@ -22,15 +23,15 @@ from queries.spend import Outlook, spend_finding
 from queries.spikes import counted_buckets
 from queries.tags import tag_name, tracked_keys
 from queries.volume import Share, per_tag, rules_changes
-from queries.zones import DAY, DAY_S, HOUR, HOUR_S, QUARTER_S, Period, buckets
+from queries.zones import DAY_S, HOUR, HOUR_S, QUARTER_S, Period, buckets
 from schemas.times import rfc3339
 from text.names import key as key_of
-from text.phrases import comparison, moment, number, plural, share
-from watches.sections import Bar, Line, Section, Told
-from watches.telling import Occasion, known_counts, spike_url
-from watches.wording import quoted, subject
+from text.phrases import comparison, moment, plural, share
+from watches.sections import Line, Section, Told
+from watches.telling import Occasion, chart, spike_url
+from watches.wording import listed, quoted, subject
 
-MOST_PEAKS, MOST_LISTED, MOST_TAGS, MOST_HOLES = 3, 5, 10, 3
+MOST_PEAKS, MOST_LISTED, MOST_TAGS, MOST_HOLES, MOST_NAMED = 3, 5, 10, 3, 5
 WEEK_S = 7 * DAY_S
 NEARLY_ALL = 0.95
 """The least share of both times that must have been collected for a comparison."""
@@ -121,12 +122,16 @@ def _tags(occasion: Occasion, times: Compared) -> Section:
     since, until = (_time(second) for second in times.now)
     found = {one.tag: one.share for one in per_tag(session, keys=keys, since=since, until=until)} if keys else {}
     ranked = sorted(reaches, key=lambda one: (-counts[key_of(one.tag)][1].tweets, one.tag))
+    known = [one for one in ranked if one.share(*times.now) >= NEARLY_ALL]
+    silent = [one.tag for one in known if not any(part.tweets for part in counts[key_of(one.tag)])]
     lines = []
-    for one in ranked[:MOST_TAGS]:
+    for one in [one for one in ranked if one.tag not in silent][:MOST_TAGS]:
         before, now = (part.tweets for part in counts[key_of(one.tag)])
         lines.append(Line(one.tag, _compared(occasion, one, times, before, now, found.get(one.tag))))
-    more = [Line(said=f"and {plural(len(ranked) - MOST_TAGS, 'more tag')}")] if len(ranked) > MOST_TAGS else []
-    return Section("Tags", lines=(*lines, *more))
+    left = len(ranked) - len(silent) - len(lines)
+    more = [Line(said=f"and {plural(left, 'more tag')}")] if left else []
+    none = [Line(listed(silent, MOST_NAMED), "no tweets")] if silent else []
+    return Section("Tags", lines=(*lines, *more, *none))
 
 
 def _compared(occasion: Occasion, reach: TagReach, times: Compared, before: int, now: int, on_x: Share | None) -> str:
@@ -141,45 +146,41 @@ def _compared(occasion: Occasion, reach: TagReach, times: Compared, before: int,
 
 
 def _chart(occasion: Occasion, times: Compared) -> Section:
-    """Return both times by day, or a day by hour."""
-    length = DAY if occasion.definition.is_weekly else HOUR
-    zone, first = occasion.definition.zone, times.before[0] if occasion.definition.is_weekly else times.now[0]
-    periods = [(max(one, first), min(end, times.now[1])) for one, end in buckets(zone, length, first, times.now[1])]
-    counts = known_counts(occasion, periods)
-    told = [start >= times.now[0] for start, _ in periods]
-    bars = tuple(Bar(count, one and occasion.definition.is_weekly) for count, one in zip(counts, told, strict=True))
-    unknown = "; · was not collected" if None in counts else ""
-    name = "day" if length == DAY else "hour"
-    most = number(max(count or 0 for count in counts))
-    return Section(bars=bars, caption=f"Tweets by {name} since {moment(_time(first), zone)}, at most {most}{unknown}")
+    """Return the days of both weeks, or the hours of a day."""
+    zone = occasion.definition.zone
+    if not occasion.definition.is_weekly:
+        periods = [(max(one, times.now[0]), min(end, times.now[1])) for one, end in buckets(zone, HOUR, *times.now)]
+        return chart(occasion, periods, [False] * len(periods), "hour")
+    begin = _time(times.before[0]).astimezone(zone)
+    edges = [int((begin + timedelta(days=days)).timestamp()) // QUARTER_S * QUARTER_S for days in range(14)]
+    periods = list(pairwise([*edges, times.now[1]]))
+    return chart(occasion, periods, [one[0] >= times.now[0] for one in periods], "day", "; the last 7 are this week's")
 
 
 def _missing(occasion: Occasion, times: Compared) -> Section:
-    """Return what was not collected of each tag in this time."""
-    hours = (times.now[1] - times.now[0]) / HOUR_S
-    lines = [
-        Line(one.tag, _missed(occasion, one, times.now, hours)) for one in _reaches(occasion) if _has_missed(one, times.now)
-    ]
-    return Section("Not collected", lines=tuple(lines[:MOST_TAGS]))
+    """Return what was not collected in this time, but for less than an hour in a row; tags that lack the same are one line."""
+    lacking = dict[tuple[Period, ...], list[str]]()
+    for one in _reaches(occasion):
+        found = tuple(hole for hole in _holes(one, times.now) if hole[1] - hole[0] >= HOUR_S)
+        if found:
+            lacking.setdefault(found, []).append(one.tag)
+    lines = [Line(listed(tags, MOST_NAMED), _missed(occasion, found, times.now)) for found, tags in lacking.items()]
+    more = [Line(said=f"and {plural(len(lines) - MOST_TAGS, 'more tag')}")] if len(lines) > MOST_TAGS else []
+    return Section("Not collected", lines=(*lines[:MOST_TAGS], *more))
 
 
-def _has_missed(reach: TagReach, period: Period) -> bool:
-    return any(end - start >= QUARTER_S for start, end in _holes(reach, period))
-
-
-def _missed(occasion: Occasion, reach: TagReach, period: Period, hours: float) -> str:
-    found = _holes(reach, period)
-    left, zone = sum(end - start for start, end in found) / HOUR_S, occasion.definition.zone
-    if left >= hours:
-        return "nothing of all this time"
-    spans = [f"{moment(_time(start), zone)} to {moment(_time(end), zone)}" for start, end in found if end - start >= QUARTER_S]
+def _missed(occasion: Occasion, holes: Sequence[Period], period: Period) -> str:
+    left, whole, zone = sum(end - start for start, end in holes), period[1] - period[0], occasion.definition.zone
+    if left == whole:
+        return "nothing in all this time"
+    spans = [f"{moment(_time(start), zone)} to {moment(_time(end), zone)}" for start, end in holes]
     more = f" and {plural(len(spans) - MOST_HOLES, 'more time')}" if len(spans) > MOST_HOLES else ""
-    return f"{left:,.1f} of {hours:,.0f} hours: {', '.join(spans[:MOST_HOLES])}{more}"
+    return f"{left / HOUR_S:,.0f} of {whole / HOUR_S:,.0f} hours: {', '.join(spans[:MOST_HOLES])}{more}"
 
 
 def _holes(reach: TagReach, period: Period) -> list[Period]:
     """Return the parts of a period that were not collected, oldest first."""
-    found, at = [], period[0]
+    found, at = list[Period](), period[0]
     for first, end in reach.periods:
         if at < min(first, period[1]):
             found.append((at, min(first, period[1])))
@@ -196,7 +197,8 @@ def _peaks(occasion: Occasion, times: Compared) -> Section:
     highest = sorted(sorted(found, key=lambda one: one.tweets)[-MOST_PEAKS:])
     peaks = [spike_peak(session, filters, one, counted) for one in highest]
     return Section(
-        "Peaks", lines=tuple(Line(said=peak_finding(one, zone), url=spike_url(occasion, one.start)) for one in peaks)
+        "Peaks",
+        lines=tuple(Line(said=peak_finding(one, zone), url=spike_url(occasion, one.start), label="See why") for one in peaks),
     )
 
 

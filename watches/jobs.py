@@ -8,6 +8,7 @@ from functools import partial
 from collector.jobs.scheduled import ScheduledJob
 from collector.runs.collector import Collector
 from watches.destinations import Destinations
+from watches.digest import Money
 from watches.messages import render
 from watches.sending import Sender
 
@@ -16,7 +17,8 @@ SENT_EVERY = timedelta(seconds=5)
 
 def watch_jobs(collector: Collector, destinations: Destinations, *, site: str) -> list[ScheduledJob]:
     """Return the jobs that find what watches tell, and send it. `site` is the address at which people reach the pages."""
-    sender = Sender(collector.database, destinations, partial(render, site=site))
+    money = Money(collector.outlook, collector.order.billing.budget)
+    sender = Sender(collector.database, destinations, partial(render, site=site, money=money))
     # the runner checks every five seconds as well: with an interval as long it would be due at every second check
     return [
         ScheduledJob(

@@ -6,11 +6,15 @@ from typing import NamedTuple
 
 
 class Line(NamedTuple):
-    """An item of a list: what it is about, what is said of that, and where it leads, all but one optional."""
+    """An item of a list: what it is about, what is said of that, and where it leads.
+
+    Any of them may be empty. HTML has the `label` in place of the URL of a page of ours.
+    """
 
     head: str = ""
     said: str = ""
     url: str = ""
+    label: str = ""
 
 
 class QuotedTweet(NamedTuple):

@@ -21,14 +21,14 @@ from queries.tweets import TweetViews
 from queries.zones import DAY, HOUR, Period, buckets
 from schemas.times import rfc3339
 from text.advice import advice
-from text.phrases import enumeration, moment, number, plural, sentence
+from text.phrases import enumeration, moment, number, plural
 from watches.definitions import WatchDefinition
 from watches.findings import Finding
 from watches.sections import Bar, QuotedTweet, Section, Told
 from watches.wording import DATE, about, listed, quoted, subject, when, zone_name
 
-COMPARED = {HOUR: timedelta(days=7), DAY: timedelta(days=28)}
-"""The time before the end of a bucket of which it is one; the equally long time before that is the baseline."""
+COMPARED = {HOUR: timedelta(days=7), DAY: timedelta(days=30)}
+"""The time that ends with a bucket, among whose buckets it is compared; the equally long time before is the baseline."""
 BARS = {HOUR: timedelta(hours=24), DAY: timedelta(days=14)}
 MOST_DOMAINS, MOST_NAMED = 3, 3
 
@@ -88,20 +88,15 @@ def threshold(occasion: Occasion) -> Told | None:
     """Return what is told of a bucket with more or fewer tweets than a number; None if that is no longer so."""
     definition, peak = occasion.definition, _peak(occasion)
     if definition.less_than is not None:
-        if peak.tweets >= definition.less_than:
-            return None
-        limit = f"fewer than {number(definition.less_than)}"
-    elif peak.tweets > (definition.more_than or 0):
-        limit = f"more than {number(definition.more_than)}"
+        limit, holds = f"fewer than {number(definition.less_than)}", peak.tweets < definition.less_than
     else:
+        limit, holds = f"more than {number(definition.more_than)}", peak.tweets > (definition.more_than or 0)
+    if not holds:
         return None
     so_far = " so far" if occasion.finding.end > occasion.now else ""
-    title = about(definition, f"{limit} tweets {occasion.when}: {number(peak.tweets)}{so_far}")
-    return Told(
-        sentence(title),
-        (_why(peak), _chart(occasion), _top(occasion, peak)),
-        ("All tweets of this time", occasion.tweets_url()),
-    )
+    title = about(definition, f"{plural(peak.tweets, 'tweet')}{so_far} {occasion.when}, {limit}")
+    more = ("All tweets of this time", occasion.tweets_url())
+    return Told(title, (_why(peak), _chart(occasion), _top(occasion, peak)), more)
 
 
 def new_tweets(occasion: Occasion) -> Told | None:
@@ -114,7 +109,7 @@ def new_tweets(occasion: Occasion) -> Told | None:
     shown = tuple(quoted(views, occasion.definition.zone))
     posted = [view.created for view in views]
     more = occasion.url("/view/tweets", since=_text(min(posted)), until=_text(max(posted) + timedelta(seconds=1)))
-    return Told(title, (Section(tweets=shown),), ("These tweets and their neighbours", more))
+    return Told(title, (Section(tweets=shown),), ("All matching tweets of this time", more))
 
 
 def uncollected(occasion: Occasion) -> Told:
@@ -175,21 +170,23 @@ def _top(occasion: Occasion, peak: Peak) -> Section:
 
 
 def _chart(occasion: Occasion) -> Section:
-    """Return the buckets until the one that the message is about, unknown ones where a tag was not collected."""
+    """Return the buckets until the one that the message is about."""
     definition, end = occasion.definition, occasion.period[1]
     first = end - int(BARS[definition.length].total_seconds())
     periods = list(buckets(definition.zone, definition.length, first, end))
-    bars = tuple(
-        Bar(count, period[0] == occasion.period[0])
-        for period, count in zip(periods, known_counts(occasion, periods), strict=True)
-    )
-    unknown = "; · was not collected" if any(bar.tweets is None for bar in bars) else ""
-    name = "day" if definition.length == DAY else "hour"
-    at = _time(periods[0][0])
-    since = f"{at.astimezone(definition.zone):{DATE}}" if definition.length == DAY else moment(at, definition.zone)
-    return Section(
-        bars=bars, caption=f"Tweets by {name} since {since}, at most {number(max(bar.tweets or 0 for bar in bars))}{unknown}"
-    )
+    told = [period[0] == occasion.period[0] for period in periods]
+    return chart(occasion, periods, told, "day" if definition.length == DAY else "hour")
+
+
+def chart(occasion: Occasion, periods: list[Period], told: list[bool], bucket: str, more: str = "") -> Section:
+    """Return the tweets of each period as bars, those that are `told` emphasized."""
+    counts, zone = known_counts(occasion, periods), occasion.definition.zone
+    begin = _time(periods[0][0])
+    since = f"{begin.astimezone(zone):{DATE}}" if bucket == "day" else moment(begin, zone)
+    most = f"at most {number(max(count or 0 for count in counts))}"
+    unknown = "; nothing was collected where there is no bar" if None in counts else ""
+    bars = tuple(Bar(*one) for one in zip(counts, told, strict=True))
+    return Section(bars=bars, caption=f"Tweets by {bucket} since {since}, {most}{more}{unknown}")
 
 
 def known_counts(occasion: Occasion, periods: list[Period]) -> list[int | None]:

@@ -61,7 +61,12 @@ class Clock:
 def plain_message(_session: Session, name: str, _definition: WatchDefinition, finding: Finding, **_more: Any) -> WatchMessage:
     """Return a message as plain as can be, with the number of the finding as its text."""
     text = f"{name} {finding.tweets[0]}"
-    return WatchMessage(text, text, f"<p>{text}</p>")
+    return words(text, text)
+
+
+def words(title: str, text: str) -> WatchMessage:
+    """Return a message with this title and text."""
+    return WatchMessage(title, text, f"<p>{text}</p>", text, "http://ours.example/")
 
 
 class Outbox:
@@ -99,7 +104,7 @@ class Outbox:
         """Return what was sent to a path, in order."""
         return [one.body["message"] for one in self.receiver.seen if one.path == f"/{path}"]
 
-    def rows(self) -> list[tuple[str, str, int, str | None]]:
+    def rows(self) -> list[tuple[Any, ...]]:
         """Return destination, state, tries and error of all notifications, oldest first."""
         columns = select(Notification.destination, Notification.state, Notification.tries, Notification.error)
         with self.database.reading() as session:

@@ -28,7 +28,10 @@ from watches.messages import WatchMessage
 SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 DISCORD = "discord://1234567890123456/abcdefghijklmnopqrstuvwxyz_0123456789"
 TELEGRAM = "tgram://123456789:AAabcdefghijklmnopqrstuvwxyz123456/12315544"
-MESSAGE = WatchMessage("#incident: 101 tweets", "It peaks. <!channel> & *more*", "<p>It <b>peaks</b>.</p>")
+MESSAGE = WatchMessage(
+    *("#incident: 101 tweets", "It peaks. <!channel> & *more*", "<p>It <b>peaks</b>.</p>", r"It peaks. \& \*more\*"),
+    "https://ours.example/view/tweets",
+)
 
 
 class Sent(list[requests.PreparedRequest]):
@@ -74,8 +77,13 @@ def test_discord_gets_what_execute_webhook_takes(sent: Sent) -> None:
     assert (request.method, request.url) == ("POST", f"https://discord.com/api/webhooks/{DISCORD[10:]}")
     payload = json.loads(request.body or "")
     assert payload.keys() <= {"content", "tts", "wait", "username"}  # no avatar, no embeds
-    assert MESSAGE.title.removeprefix("#") in payload["content"]
-    assert len(payload["content"]) <= 2000
+    assert payload["content"] == f"{MESSAGE.markdown_title}\r\n{MESSAGE.markdown}"
+    sent.clear()
+    assert deliver(f"{DISCORD}?format=text", MESSAGE._replace(markdown="so much. " * 900), "8") is None
+    (request,) = sent
+    content = json.loads(request.body or "")["content"]
+    assert len(content) <= 2000
+    assert content.endswith(MESSAGE.link)
 
 
 @pytest.mark.parametrize("url", [SLACK, DISCORD, TELEGRAM])
@@ -151,8 +159,9 @@ def test_mail_has_html_a_text_and_the_id(mailbox: tuple[Mailbox, str]) -> None:
     mail, second = (message_from_bytes(one, policy=policy.default) for one in handler.mails)
     assert (mail["Subject"], mail["To"], mail["X-Notification-Id"]) == (MESSAGE.title, "people@ours.example", "7")
     assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]
-    assert mail.get_body(("html",)).get_content().strip() == MESSAGE.html
-    assert "It peaks" in mail.get_body(("plain",)).get_content()
+    plain, html = (part.get_content() for part in list(mail.walk())[1:])
+    assert "It peaks" in plain
+    assert html.strip() == MESSAGE.html
     assert second["Bcc"] is None
 
 

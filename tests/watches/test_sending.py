@@ -16,7 +16,7 @@ from collector.runs import lease
 from models import Lease, Message, Notification, StoredCounter
 from queries.counters import NOTIFICATIONS
 from tests.fixtures.waiting import wait_until
-from tests.watches.conftest import Outbox
+from tests.watches.conftest import Outbox, plain_message
 from watches.keeping import delete_watch
 from watches.outbox import CLAIMED_FOR, claim
 from watches.sending import NOTHING_LEFT
@@ -157,16 +157,10 @@ def test_what_waits_for_a_watch_that_is_paused_or_deleted_is_not_sent(outbox: Ou
 def test_what_was_erased_is_not_sent_and_holds_nothing_up(outbox: Outbox) -> None:
     outbox.watch()
     outbox.find(1, 2)
-    outbox.send(render=lambda *told, **_more: None if told[3].tweets == (1,) else told_of(told))
-    assert outbox.texts() == ["2"]
+    outbox.send(render=lambda *told, **_more: None if told[3].tweets == (1,) else plain_message(*told))
+    assert outbox.texts() == ["outages 2"]
     assert [row[1:] for row in outbox.rows()] == [("failed", 1, NOTHING_LEFT), ("sent", 1, None)]
     assert counted(outbox) == {"team sent": 1}
-
-
-def told_of(told: tuple[Any, ...]) -> Any:
-    from watches.messages import WatchMessage
-
-    return WatchMessage("title", str(told[3].tweets[0]), "<p></p>")
 
 
 def test_a_message_that_cant_be_written_and_a_destination_that_is_gone_are_failures(outbox: Outbox) -> None:
