@@ -25,7 +25,9 @@ BREAK = "\u200b"
 """What is put into mentions. It has no width, and no service reads a name or a command over it."""
 JOINERS = "\u200c\u200d"
 """Characters without a picture that letters and emoji need."""
-MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+!|~:.&-])")
+MARKDOWN = re.compile(r"([\\`*_\[\]|~]|^[-+>#])")
+NUMBERED = re.compile(r"^(\d+)([.)])")
+"""What Markdown reads as more than text: these characters anywhere, and the first ones of headings, lists and quotations."""
 BLOCKS = "▁▂▃▄▅▆▇█"
 UNCOLLECTED_BLOCK = "·"
 CHART_PX = 64
@@ -46,7 +48,7 @@ def plain_line(text: object) -> str:
 
 def markdown_line(text: object) -> str:
     """Return the same as Markdown that shows it as it is."""
-    return _in_and_between_urls(text, lambda words: MARKDOWN.sub(r"\\\1", words))
+    return _in_and_between_urls(text, lambda words: NUMBERED.sub(r"\1\\\2", MARKDOWN.sub(r"\\\1", words)))
 
 
 def _in_and_between_urls(text: object, escape: Callable[[str], str]) -> str:

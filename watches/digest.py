@@ -53,7 +53,7 @@ class Compared(NamedTuple):
 
 def digest(occasion: Occasion, money: Money | None) -> Told:
     """Return what is told of a day or a week, whether there are tweets or none."""
-    times = _times(occasion)
+    times = compared_times(occasion)
     sections = (
         _tags(occasion, times),
         _chart(occasion, times),
@@ -66,7 +66,7 @@ def digest(occasion: Occasion, money: Money | None) -> Told:
     return Told(_title(occasion, times), sections, ("All tweets of this time", _within(occasion, first, end)))
 
 
-def _times(occasion: Occasion) -> Compared:
+def compared_times(occasion: Occasion) -> Compared:
     """Return the times that are compared, which begin and end with quarters of an hour; the one before is as long by dates."""
     first, end = (second // QUARTER_S * QUARTER_S for second in occasion.period)
     length = timedelta(days=7 if occasion.definition.is_weekly else 1)
@@ -94,7 +94,9 @@ def _before(occasion: Occasion) -> str:
 
 
 def _keys(occasion: Occasion) -> list[str]:
-    return list(occasion.filters.named_tags) or tracked_keys(occasion.session)
+    """Return the keys of the tags that the filters name, else of all tracked ones, or of all if none is tracked."""
+    named = list(occasion.filters.named_tags) or tracked_keys(occasion.session)
+    return named or [key_of(one.tag) for one in shown_reaches(occasion.session, now=occasion.x_second)]
 
 
 def _reaches(occasion: Occasion) -> list[TagReach]:

@@ -50,11 +50,20 @@ def test_a_line_has_no_control_or_direction_and_no_mention_with_an_effect(text: 
     assert plain_line(text) == shown
 
 
-def test_markdown_shows_a_text_as_it_is_and_urls_as_links() -> None:
-    text = "*b* [a](http://e.example/a_b) ![i](x) `c` <b> # ~~s~~ || \\ a_b_c 1. x"
-    shown = markdown_line(text)
-    assert shown.startswith(r"\*b\* \[a\]\(http://e.example/a_b\) \!\[i\]\(x\) \`c\` \<b\> \# \~\~s\~\~ \|\| \\ a\_b\_c 1\. x")
-    assert markdown_line("https://e.example/a_b?x=1&y=2") == "https://e.example/a_b?x=1&y=2"
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("*b* `c` ~~s~~ ||x|| a_b_c \\", r"\*b\* \`c\` \~\~s\~\~ \|\|x\|\| a\_b\_c \\"),
+        ("[a](http://e.example/a_b) ![i](x)", r"\[a\](http://e.example/a_b) !\[i\](x)"),
+        ("# head", r"\# head"),
+        ("> quoted", r"\> quoted"),
+        ("- 1 + 1", r"\- 1 + 1"),
+        ("12. May", r"12\. May"),
+        ("https://e.example/a_b?x=1&y=2 #sre", "https://e.example/a_b?x=1&y=2 #sre"),
+    ],
+)
+def test_markdown_shows_a_text_as_it_is_and_urls_as_links(text: str, shown: str) -> None:
+    assert markdown_line(text) == shown
 
 
 def test_each_line_of_a_tweet_is_a_quotation_in_plain_text() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -120,7 +121,7 @@ def test_new_tweets_are_told_without_those_that_were_erased() -> None:
         finding = Finding("new", PEAK, PEAK + HOUR, IDS)
         assert said(database, NEW, finding).title == "3 new tweets match #sre “outage”"
         for number, title in ((0, "2 new tweets match #sre “outage”"), (1, "1 new tweet matches #sre “outage”")):
-            database.write(lambda session, own=IDS[number]: delete_tweet(session, own))
+            database.write(partial(delete_tweet, tweet_id=IDS[number]))
             found = said(database, NEW, finding)
             assert found.title == title
             assert not any(f"outage {21 + gone}" in body for gone in range(number + 1) for body in found)
