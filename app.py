@@ -38,6 +38,8 @@ from telemetry.requests import Observer, context, note_routes
 from text.secrets import Secrets
 from watches.destinations import Destinations
 from watches.feeds import path_of_key
+from watches.jobs import render_for
+from watches.trying import WatchTrials
 
 log = logging.getLogger(__name__)
 
@@ -92,7 +94,9 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     newest = Newest(collector.database)
     snapshots = app.extensions["snapshots"] = resources.Snapshots(collector.database, newest, within=settings.query_timeout)
     destinations = app.extensions["destinations"] = Destinations(settings.notify_urls)
-    resources.register(app, collector, job_runner, metrics, snapshots, destinations, settings.site)
+    render = render_for(collector, site=settings.site)
+    trials = app.extensions["trials"] = WatchTrials(collector.database, destinations, render, site=settings.site)
+    resources.register(app, collector, job_runner, metrics, snapshots, destinations, trials, settings.site)
     web.register(app, collector, newest, guard, metrics, settings, destinations)
     for commands in (database_commands(collector), tweets_commands(collector, lambda: collector_for(settings, importing=True))):
         app.cli.add_command(commands)

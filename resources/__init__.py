@@ -17,6 +17,7 @@ from resources.health import LivezResource, ReadyzResource
 from resources.links import LinksResource
 from resources.metrics import MetricsResource
 from resources.network import NetworkResource
+from resources.notifications import NotificationsResource, WatchTestResource
 from resources.openapi import OpenApiResource
 from resources.schedule import ScheduleResource
 from resources.snapshots import Snapshots
@@ -32,6 +33,7 @@ from resources.watches import WatchesResource, WatchResource
 from schemas.openapi import LARGEST_ID
 from telemetry.metrics import HttpMetrics
 from watches.destinations import Destinations
+from watches.trying import WatchTrials
 
 __all__ = ["Snapshots", "register"]
 
@@ -64,13 +66,14 @@ OF_COLLECTOR = {
     WatchesResource: "/watches",
     FeedsResource: "/feeds",
     FeedResource: f"/feeds/<int(max={LARGEST_ID}):feed_id>",
+    NotificationsResource: "/notifications",
     DatabaseResource: "/database",
-    ReadyzResource: "/readyz",
 }
 
 
 OF_DESTINATIONS = {
     WatchResource: "/watches/<watch>",
+    ReadyzResource: "/readyz",
 }
 ATOM = {
     TweetFeedResource: "/tweets.atom",
@@ -85,6 +88,7 @@ def register(
     metrics: HttpMetrics,
     snapshots: Snapshots,
     destinations: Destinations,
+    trials: WatchTrials,
     site: str,
 ) -> None:
     """Add all routes of the API to the app."""
@@ -97,9 +101,10 @@ def register(
         api.add_resource(own, path, resource_class_args=(collector, destinations))
     for feed, path in ATOM.items():
         api.add_resource(feed, path, resource_class_args=(snapshots, site))
+    api.add_resource(WatchTestResource, "/watches/<watch>/test", resource_class_args=(collector, trials))
     api.add_resource(LivezResource, "/livez")
     api.add_resource(OpenApiResource, "/openapi.json")
-    api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, jobs, metrics))
+    api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, jobs, metrics, destinations))
     for rule in app.url_map.iter_rules():
         if rule.rule == "/database" and rule.methods:
             rule.methods.discard("HEAD")  # it would fall through to GET, which collects and pays

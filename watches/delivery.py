@@ -50,10 +50,10 @@ _sending = threading.local()
 
 def is_usable(url: str) -> bool:
     """Whether Apprise accepts the URL of a destination."""
-    return _parsed(url) is not None and _service(url, "0") is not None
+    return _parsed(url) is not None and _service(url, 0) is not None
 
 
-def deliver(url: str, message: WatchMessage, message_id: str) -> str | None:
+def deliver(url: str, message: WatchMessage, message_id: int) -> str | None:
     """Send a message, and return why that failed, without anything of the URL, or None."""
     apprise = _service(url, message_id)
     if apprise is None:
@@ -101,7 +101,7 @@ def _http_reason(status: int) -> str:
     return f"it answered {status} ({responses[status]})" if status in responses else f"it answered {status}"
 
 
-def _service(url: str, message_id: str) -> Apprise | None:
+def _service(url: str, message_id: int) -> Apprise | None:
     """Return an Apprise with this service alone, None if it does not accept the URL."""
     from apprise import Apprise
 
@@ -124,11 +124,11 @@ def _parsed(url: str) -> dict[str, Any] | None:
     return None if parsed.get("detect_owner") else parsed  # else Telegram would be asked who wrote to the bot last
 
 
-def _more(scheme: str, parsed: Mapping[str, Any], message_id: str) -> dict[str, Any]:
+def _more(scheme: str, parsed: Mapping[str, Any], message_id: int) -> dict[str, Any]:
     """Return what is added to a parsed URL: options in place of its own, and the id of the message."""
     more: dict[str, Any] = dict(OPTIONS)
     if scheme in MAIL:
-        return more | {"cto": ANSWER_S, "headers": {**parsed["headers"], ID_HEADER: message_id}}
+        return more | {"cto": ANSWER_S, "headers": {**parsed["headers"], ID_HEADER: str(message_id)}}
     if scheme in ("json", "jsons"):
         more["payload"] = {**parsed["payload"], ID_KEY: message_id}
     return more | {"cto": CONNECT_S}

@@ -29,7 +29,7 @@ class Destinations:
         """The names, sorted."""
         return tuple(sorted(self._urls))
 
-    def send(self, name: str, message: WatchMessage, message_id: str) -> str | None:
+    def send(self, name: str, message: WatchMessage, message_id: int) -> str | None:
         """Send a message to a destination, and return why that failed, or None."""
         url = self._urls.get(name)
         return deliver(url, message, message_id) if url else "it is not in NOTIFY_URLS"

@@ -10,18 +10,22 @@ from collector.runs.collector import Collector
 from watches.destinations import Destinations
 from watches.digest import Money
 from watches.messages import render
-from watches.sending import Sender
+from watches.sending import Render, Sender
 
 SENT_EVERY = timedelta(seconds=5)
 
 
 def watch_jobs(collector: Collector, destinations: Destinations, *, site: str) -> list[ScheduledJob]:
     """Return the jobs that find what watches tell, and send it. `site` is the address at which people reach the pages."""
-    money = Money(collector.outlook, collector.order.billing.budget)
-    sender = Sender(collector.database, destinations, partial(render, site=site, money=money))
+    sender = Sender(collector.database, destinations, render_for(collector, site=site))
     # the runner checks every five seconds as well: with an interval as long it would be due at every second check
     return [
         ScheduledJob(
             "notify", SENT_EVERY / 2, sender.has_work, sender.send_due, rare=True, shown_interval=SENT_EVERY, thread="notify"
         )
     ]
+
+
+def render_for(collector: Collector, *, site: str) -> Render:
+    """Return what puts the findings of a collector's database into words."""
+    return partial(render, site=site, money=Money(collector.outlook, collector.order.billing.budget))

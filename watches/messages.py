@@ -12,7 +12,7 @@ from watches.bodies import html_body, markdown_body, markdown_line, plain_line, 
 from watches.definitions import WatchDefinition
 from watches.digest import Money, digest
 from watches.findings import UNCOLLECTED, Finding
-from watches.sections import Told
+from watches.sections import Section, Told
 from watches.telling import Occasion, new_tweets, spike, threshold, uncollected
 from watches.wording import all_filters, shortened
 
@@ -66,6 +66,17 @@ def render(
     told = _told(occasion, money)
     if told is None:
         return None
+    return _message(told, name, definition, held_back=held_back, site=site)
+
+
+def sample(name: str, definition: WatchDefinition, *, site: str) -> WatchMessage:
+    """Return a message of a watch that has told nothing yet."""
+    said = "This is how its messages arrive. It has told nothing yet."
+    told = Told(f"A message of the watch “{name}”", (Section(sentences=(said,)),), ("All tweets", f"{site}/view/tweets"))
+    return _message(told, name, definition, held_back=0, site=site)
+
+
+def _message(told: Told, name: str, definition: WatchDefinition, *, held_back: int, site: str) -> WatchMessage:
     title = shortened(plain_line(told.title), LONGEST_TITLE)
     values = {
         "title": title,

@@ -125,7 +125,7 @@ class Sender:
             message = self._render(session, *told, held_back=claimed.held_back, now=self._clock())
         if message is None:
             return NOTHING_LEFT
-        return self._destinations.send(claimed.destination, message, str(claimed.id))
+        return self._destinations.send(claimed.destination, message, claimed.id)
 
     def _record(self, claimed: ClaimedMessage, failure: str | None) -> None:
         """Record what came of a try, as soon as the database lets it, for as long as nobody else tries it."""

@@ -13,9 +13,8 @@ from queries.collections import CollectionView, latest
 from queries.counters import schedule, x_now
 from queries.filters import Filters
 from queries.peaks import Peak, bucket_peak, peak_reasons
-from queries.reach import asked_for, shown_reaches
 from queries.series import totals
-from queries.spikes import CountedBuckets, counted_buckets
+from queries.spikes import WATCHED_S, CountedBuckets, asked_reaches, counted_buckets
 from queries.tags import tag_name
 from queries.tweets import TweetViews
 from queries.zones import DAY, HOUR, Period, buckets
@@ -27,8 +26,6 @@ from watches.findings import Finding
 from watches.sections import Bar, QuotedTweet, Section, Told
 from watches.wording import DATE, about, listed, quoted, subject, when, zone_name
 
-COMPARED = {HOUR: timedelta(days=7), DAY: timedelta(days=30)}
-"""The time that ends with a bucket, among whose buckets it is compared; the equally long time before is the baseline."""
 BARS = {HOUR: timedelta(hours=24), DAY: timedelta(days=14)}
 MOST_DOMAINS, MOST_NAMED = 3, 3
 
@@ -134,7 +131,7 @@ def spike_url(occasion: Occasion, start: datetime) -> str:
 def compared_period(occasion: Occasion) -> Period:
     """Return the time in which a bucket is looked for, until the finding's end."""
     end = occasion.period[1]
-    return end - int(COMPARED[occasion.definition.length].total_seconds()), end
+    return end - WATCHED_S[occasion.definition.length], end
 
 
 def _counted(occasion: Occasion) -> CountedBuckets:
@@ -192,8 +189,7 @@ def chart(occasion: Occasion, periods: list[Period], told: list[bool], bucket: s
 def known_counts(occasion: Occasion, periods: list[Period]) -> list[int | None]:
     """Return the tweets of each period, None where there are none and a tag asked for was not collected."""
     counts = totals(occasion.session, periods, occasion.filters)
-    found = shown_reaches(occasion.session, keys=occasion.filters.named_tags, now=occasion.x_second)
-    reaches = found if occasion.filters.named_tags else asked_for(found)
+    reaches = asked_reaches(occasion.session, occasion.filters, now=occasion.x_second)
     covered = [all(one.covers(*period) for one in reaches) or occasion.x_second < period[1] for period in periods]
     return [count if count or known else None for count, known in zip(counts, covered, strict=True)]
 

@@ -59,7 +59,7 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
 
 
 def test_slack_gets_what_its_incoming_webhooks_take(sent: Sent) -> None:
-    assert deliver(SLACK, MESSAGE, "7") is None
+    assert deliver(SLACK, MESSAGE, 7) is None
     (request,) = sent
     assert (request.method, request.url) == ("POST", f"https://hooks.slack.com/services/{SLACK[8:]}")
     assert request.headers["Content-Type"] == "application/json; charset=utf-8"
@@ -72,14 +72,14 @@ def test_slack_gets_what_its_incoming_webhooks_take(sent: Sent) -> None:
 
 
 def test_discord_gets_what_execute_webhook_takes(sent: Sent) -> None:
-    assert deliver(DISCORD, MESSAGE, "7") is None
+    assert deliver(DISCORD, MESSAGE, 7) is None
     (request,) = sent
     assert (request.method, request.url) == ("POST", f"https://discord.com/api/webhooks/{DISCORD[10:]}")
     payload = json.loads(request.body or "")
     assert payload.keys() <= {"content", "tts", "wait", "username"}  # no avatar, no embeds
     assert payload["content"] == f"{MESSAGE.markdown_title}\r\n{MESSAGE.markdown}"
     sent.clear()
-    assert deliver(f"{DISCORD}?format=text", MESSAGE._replace(markdown="so much. " * 900), "8") is None
+    assert deliver(f"{DISCORD}?format=text", MESSAGE._replace(markdown="so much. " * 900), 8) is None
     (request,) = sent
     content = json.loads(request.body or "")["content"]
     assert len(content) <= 2000
@@ -90,7 +90,7 @@ def test_discord_gets_what_execute_webhook_takes(sent: Sent) -> None:
 def test_services_with_fixed_hosts_are_asked_once_in_bounded_time_and_redirects_are_failures(sent: Sent, url: str) -> None:
     for sent.status in (302, 500):
         sent.clear()
-        reason = deliver(f"{url}?redirect=yes&retry=3&cto=900&rto=900&image=yes", MESSAGE, "7")
+        reason = deliver(f"{url}?redirect=yes&retry=3&cto=900&rto=900&image=yes", MESSAGE, 7)
         assert f"it answered {sent.status}" in (reason or "")
         assert len(sent) == 1
         assert sent.options["timeout"] == (CONNECT_S, ANSWER_S)
@@ -105,20 +105,20 @@ def test_services_with_fixed_hosts_are_asked_once_in_bounded_time_and_redirects_
 )
 def test_own_servers_are_asked_and_redirects_are_not_followed(receiver: Receiver, url: str) -> None:
     url = url.format(receiver.port)
-    assert deliver(url, MESSAGE, "7") is None
+    assert deliver(url, MESSAGE, 7) is None
     (received,) = receiver.seen
     assert MESSAGE.text.split()[0] in json.dumps(received.body)
     receiver.answers[received.path.strip("/")] = 302
-    assert "redirects are not followed" in (deliver(f"{url}?redirect=yes", MESSAGE, "7") or "")
+    assert "redirects are not followed" in (deliver(f"{url}?redirect=yes", MESSAGE, 7) or "")
     assert [one.path for one in receiver.seen] == [received.path] * 2
 
 
 def test_json_has_the_id_of_the_message_whatever_the_url_adds(receiver: Receiver) -> None:
-    assert deliver(f"{receiver.url('path')}?:id=mine&:team=ours", MESSAGE, "7") is None
+    assert deliver(f"{receiver.url('path')}?:id=mine&:team=ours", MESSAGE, 7) is None
     (received,) = receiver.seen
     assert received.body == {
         **{"version": "1.0", "title": MESSAGE.title, "message": MESSAGE.text, "attachments": [], "type": "info"},
-        **{"id": "7", "team": "ours"},
+        **{"id": 7, "team": "ours"},
     }
 
 
@@ -155,9 +155,9 @@ def test_mail_has_html_a_text_and_the_id(mailbox: tuple[Mailbox, str]) -> None:
     handler, url = mailbox
     hostile = MESSAGE._replace(title="two\r\nBcc: others@theirs.example")
     for message in (MESSAGE, hostile):
-        assert deliver(url, message, "7") is None
+        assert deliver(url, message, 7) is None
     mail, second = (message_from_bytes(one, policy=policy.default) for one in handler.mails)
-    assert (mail["Subject"], mail["To"], mail["X-Notification-Id"]) == (MESSAGE.title, "people@ours.example", "7")
+    assert (mail["Subject"], mail["To"], mail["X-Notification-Id"]) == (MESSAGE.title, "people@ours.example", 7)
     assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]
     plain, html = (part.get_content() for part in list(mail.walk())[1:])
     assert "It peaks" in plain
@@ -168,7 +168,7 @@ def test_mail_has_html_a_text_and_the_id(mailbox: tuple[Mailbox, str]) -> None:
 def test_a_mail_server_that_refuses_says_so_by_its_number_alone(mailbox: tuple[Mailbox, str]) -> None:
     handler, url = mailbox
     handler.refuses = True
-    assert deliver(url, MESSAGE, "7") == "its mail server answered 550"
+    assert deliver(url, MESSAGE, 7) == "its mail server answered 550"
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_why_it_failed_and_what_is_logged_has_no_part_of_the_url(
     monkeypatch.setattr(handler, "emit", lambda record: kept.append(record.getMessage()))
     root.addHandler(handler)
     with caplog.at_level(logging.DEBUG):
-        reason = deliver(url, MESSAGE, "7")
+        reason = deliver(url, MESSAGE, 7)
         logging.getLogger("urllib3.connectionpool").warning("told after it")
     root.removeHandler(handler)
     assert reason in ("its host is not found", "it refuses connections")

@@ -16,6 +16,7 @@ from collector.runs.collector import Collector
 from collector.sources import EMULATOR, SourceRefused, require
 from collector.x.failures import BLOCKING, FIELDS, OK
 from queries.counters import missing_fields, x_now
+from queries.notifications import destination_states, notification_counts
 from queries.refreshing import refresh_off
 from queries.service import ServiceMetrics, job_states, service_metrics
 from queries.spend import spend_finding
@@ -29,6 +30,9 @@ from web.site import Route, Site, tidy_redirect
 from web.status import Level, Part, collection_status, outdated, x_trouble
 
 CHECK_LOGSTASH = "Check whether Logstash answers at LOGSTASH_HOST. The standard output has every record."
+CHECK_DESTINATION = (
+    "Messages are tried again for a day. Check the service and its URL in NOTIFY_URLS; “Test” of a watch tries it at once."
+)
 REFRESH = "Second look"
 MISSED = (
     "The service must run at some time from 22:00 to 23:30 UTC. The page Read tweets again, which Schedule links to, reads "
@@ -87,6 +91,7 @@ def parts(session: Session, collector: Collector, shipped: Shipping, zone: ZoneI
         *_billing_day(session, collector),
         *_refresh(session, zone, refreshes=refreshes),
         *_jobs(session, zone),
+        *_destinations(session, zone),
         _logs(shipped),
     ]
 
@@ -195,6 +200,23 @@ def _jobs(session: Session, zone: ZoneInfo) -> Iterator[Part]:
     if jobs and not any(job.has_failed for job in jobs):
         done = ", ".join(f"{job.name} {moment(job.succeeded, zone)}" for job in jobs if job.succeeded)
         yield Part("Scheduled jobs", Level.OK, f"Last done: {done}." if done else "The first ones are running.")
+
+
+def _destinations(session: Session, zone: ZoneInfo) -> Iterator[Part]:
+    """Yield each destination that fails, or one part if none does and something was sent or waits."""
+    states = destination_states(session, ())
+    for one in states:
+        if one.failing_since:
+            state = f"It does not get a message of {moment(one.failing_since, zone)}: {one.error}. {_waiting(one.waiting)}"
+            yield Part(f"Destination “{one.name}”", Level.ATTENTION, state, CHECK_DESTINATION)
+    sent = sum(count for (_, outcome), count in notification_counts(session, ()).items() if outcome == "sent")
+    if (sent or states) and not any(one.failing_since for one in states):
+        state = f"{plural(sent, 'message')} sent. {_waiting(sum(one.waiting for one in states))}"
+        yield Part("Destinations", Level.OK, state)
+
+
+def _waiting(count: int) -> str:
+    return f"{plural(count, 'message')} {'waits' if count == 1 else 'wait'}." if count else "None waits."
 
 
 def _logs(shipped: Shipping) -> Part:
