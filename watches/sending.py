@@ -31,7 +31,7 @@ from watches.outbox import (
 
 log = logging.getLogger(__name__)
 
-MOST_AT_ONCE = 8
+MOST_THREADS = 8
 ROUND_S, RECORD_AGAIN_S = 5.0, 0.5
 NOTHING_LEFT = "nothing is left to tell: what it was about is deleted"
 NOT_WRITTEN = "the message could not be written; the log says why"
@@ -80,7 +80,7 @@ class Sender:
         if is_old:
             self._database.write(lambda session: remove_old(session, self._clock()))
         self._threads = {name: thread for name, thread in self._threads.items() if thread.is_alive()}
-        free = [name for name in names if name not in self._threads][: MOST_AT_ONCE - len(self._threads)]
+        free = [name for name in names if name not in self._threads][: MOST_THREADS - len(self._threads)]
         for name in free:
             self._threads[name] = threading.Thread(target=self._send_all, args=(name, stop), name=f"notify {name}", daemon=True)
             self._threads[name].start()

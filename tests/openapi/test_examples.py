@@ -11,10 +11,10 @@ from tests.fixtures.service import Service
 from tests.openapi.contract import Call, Contract
 
 
-def order(call: Call) -> tuple[bool, bool, bool, str]:
-    """Reads come first, then what collects, then what deletes, the whole database at last."""
-    deletes = call.method == "delete"
-    return call.method != "get" or call.template == "/database", deletes and call.template == "/database", deletes, call.method
+def order(call: Call) -> tuple[bool, bool, bool, bool, str]:
+    """Reads come first, then what collects or saves, then tests of that, then what deletes, the whole database at last."""
+    deletes, changes = call.method == "delete", call.method != "get" or call.template == "/database"
+    return changes, deletes and call.template == "/database", deletes, call.template.endswith("/test"), call.method
 
 
 def sent(service: Service, calls: Iterable[Call]) -> Iterator[tuple[Call, requests.Response]]:

@@ -9,13 +9,19 @@ import pytest
 
 from emulator import Emulator
 from tests.fixtures.environment import environment
+from tests.fixtures.receiver import receiving
 from tests.fixtures.service import Service, in_process
 from tests.postman.collection import variables
 
-NOTIFY = {"NOTIFY_URLS": f"{variables()['destination']}=json://127.0.0.1:9/"}
+
+@pytest.fixture
+def settings(tmp_path: Path, emulator: Emulator) -> Iterator[dict[str, str]]:
+    """The settings of a service whose destination is there."""
+    with receiving() as receiver:
+        yield environment(tmp_path, emulator) | {"NOTIFY_URLS": f"{variables()['destination']}={receiver.url()}"}
 
 
 @pytest.fixture
-def service(tmp_path: Path, emulator: Emulator) -> Iterator[Service]:
-    with in_process(tmp_path, **environment(tmp_path, emulator) | NOTIFY) as running:
+def service(tmp_path: Path, settings: dict[str, str]) -> Iterator[Service]:
+    with in_process(tmp_path, **settings) as running:
         yield running

@@ -211,12 +211,14 @@ def test_a_key_reads_one_feed_in_place_of_a_token_until_it_is_revoked(guarded: S
     assert guarded.get(url, headers={"If-None-Match": tag}).status_code == 304
     [one] = guarded.get("/feeds", headers=bearer(READ)).json()["feeds"]
     assert {**one, "created": ""} == {"id": 1, "path": "/tweets.atom?q=50%25+off&tag=devops", "created": ""}
+    other = keyed(guarded, "/tweets.atom", headers=bearer(WRITE))
     assert guarded.request("DELETE", "/feeds/1", headers=bearer(READ)).status_code == 403
     assert guarded.request("DELETE", "/feeds/1", headers=bearer(WRITE)).status_code == 204
     problem(guarded.request("DELETE", "/feeds/1", headers=bearer(WRITE)), 404)
     for more in ({}, {"If-None-Match": tag}, bearer(WRITE)):
         assert "WWW-Authenticate" in guarded.get(url, headers=more).headers
         problem(guarded.get(url, headers=more), 401)
+    assert guarded.get(other).status_code == 200
 
 
 OTHERS = [
