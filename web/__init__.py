@@ -17,6 +17,8 @@ from telemetry.metrics import HttpMetrics
 from text import phrases
 from text.advice import advice
 from watches.destinations import Destinations
+from watches.sending import Render
+from watches.trying import WatchTrials
 from web import charts, sign_in, static_files, words
 from web.site import Site, no_page
 from web.views import (
@@ -69,12 +71,15 @@ def register(
     metrics: HttpMetrics,
     settings: Settings,
     destinations: Destinations,
+    trials: WatchTrials,
+    write: Render,
 ) -> None:
     """Add the pages and the files that they load."""
     urls = {"Grafana": settings.grafana_url, "Kibana": settings.kibana_url, "Prometheus": settings.prometheus_url}
     programs = {name: url for name, url in urls.items() if url}
     refreshes = settings.refresh == "same-day"
-    site = Site(collector, newest, guard, metrics, programs, settings.query_timeout, refreshes, destinations, settings.site)
+    limits = programs, settings.query_timeout, refreshes
+    site = Site(collector, newest, guard, metrics, *limits, destinations, trials, write)
     for path, view, method in PAGES:
         page(app, path, update_wrapper(partial(view, site), view), methods=[method])
     for path, view, method in sign_in.ROUTES:

@@ -31,6 +31,8 @@ from security.guard import SCOPE, Guard
 from security.tokens import Scope
 from telemetry.metrics import HttpMetrics
 from watches.destinations import Destinations
+from watches.sending import Render
+from watches.trying import WatchTrials
 from web.status import collection_status
 from web.view_query import Pairs, TypedQuery, ViewQuery, canonical, link, parse_view_query
 
@@ -76,7 +78,7 @@ class Site(NamedTuple):
 
     `programs` are other programs of the stack with their URLs; `time_limit` is the longest that a page's reads may take.
     `refreshes` says whether the tweets of each day are read again in the evening. `destinations` are where watches can tell,
-    `address` is where people reach the pages.
+    `trials` try that, `write` puts what they found into words.
     """
 
     collector: Collector
@@ -87,7 +89,8 @@ class Site(NamedTuple):
     time_limit: timedelta
     refreshes: bool
     destinations: Destinations
-    address: str
+    trials: WatchTrials
+    write: Render
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

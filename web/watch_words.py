@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qsl
 from zoneinfo import ZoneInfo
 
-from queries.watch_states import DestinationState
+from queries.watch_states import WatchDelivery
 from queries.watches import StoredWatch
 from schemas.filter_words import filter_words
 from schemas.views import LONGEST_NAME
@@ -76,7 +76,7 @@ def watch_limits(definition: WatchDefinition) -> str:
     return f"At most {plural(definition.most_a_day, 'message')} a day{quiet}, by the time of {definition.tz}."
 
 
-def watch_state(watch: StoredWatch, sent: Sequence[DestinationState], zone: ZoneInfo) -> list[tuple[str, str]]:
+def watch_state(watch: StoredWatch, sent: Sequence[WatchDelivery], zone: ZoneInfo) -> list[tuple[str, str]]:
     """Return how a watch fares, as a level of a sign and a sentence each: the newest message, what waits, what is wrong."""
     is_paused, last = read_definition(watch.definition).paused, max((one.sent for one in sent if one.sent), default=None)
     waiting, failing = sum(one.waiting for one in sent), [one.destination for one in sent if one.is_failing]

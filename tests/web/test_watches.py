@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
+from playwright.sync_api import Browser, expect
+from sqlalchemy.orm import Session
 
+from queries.watches import stored_watch
 from tests.fixtures.archives import Json
-from tests.fixtures.documents import Element, filled, opened, read, sent
+from tests.fixtures.browser import accessibility, tab, untidy
+from tests.fixtures.documents import BROWSER, Element, opened, read, sent
+from tests.fixtures.documents import filled as filled_in
+from tests.fixtures.receiver import receiving
 from tests.fixtures.service import Service
 from tests.fixtures.views import Serve, planted
+from watches.findings import Finding
+from watches.outbox import claim, record, record_failure, record_sent
 
 WATCHES = "/view/watches"
 NOTIFY_URLS = "me=json://127.0.0.1:9/me;team=json://127.0.0.1:9/team"
+HOUR = timedelta(hours=1)
 ASKED = "Tell me about this"
 HOSTILE = '"><script>alert(1)</script>'
 
@@ -71,7 +81,7 @@ def test_what_a_page_shows_is_watched_with_its_filters_but_not_its_time(watching
 def test_the_form_says_in_words_what_is_watched_and_suggests_a_name_and_the_zone_of_the_page(watching: Service) -> None:
     page = opened(watching, link(opened(watching, '/view/tags/devops?q=odd+-"a+b"&tz=Asia/Tokyo'), ASKED))
     assert chips(page) == ["tag devops", "contains: odd, not: “a b”"]
-    given = dict(filled(form(page)))
+    given = dict(filled_in(form(page)))
     assert given["name"] == "Spikes of #devops “odd” without “a b”"
     assert given["zone"] == "Asia/Tokyo"
     [without, _] = [one["href"] for one in page.one("p", class_="chips").all("a")]
@@ -133,7 +143,7 @@ def test_what_is_wrong_is_said_at_its_field_which_keeps_what_was_typed(
     assert marked
     assert page.one("span", id=f"{wrong}-fault").words.endswith(".")
     assert marked[0].attributes.get("aria-describedby") == f"{wrong}-fault"
-    again = dict(filled(form(page)))
+    again = dict(filled_in(form(page)))
     assert {name: again[name] for name in values if name != "to"} == {name: one for name, one in values.items() if name != "to"}
     assert watches(watching) == before
 
@@ -195,3 +205,106 @@ def test_names_and_filters_are_text(watching: Service) -> None:
         answer = watching.get(path, headers={"Accept": "text/html"})
         assert "<script>alert" not in answer.text
         assert "<b>x</b>" not in answer.text
+
+
+def record_messages(service: Service, name: str, now: datetime) -> None:
+    """Let a watch have found a spike at each of three hours."""
+
+    def change(session: Session) -> None:
+        watch = stored_watch(session, name)
+        assert watch
+        hours = [now - timedelta(hours=at) for at in (3, 2, 1)]
+        record(session, watch, [Finding("spike", one, one + HOUR) for one in hours], held_back=0, now=now)
+
+    service.collector.database.write(change)
+
+
+@pytest.mark.dialects
+def test_a_watch_says_what_was_sent_what_waits_and_what_can_t_be_reached(watching: Service) -> None:
+    name, now = "fares", datetime(2026, 11, 24, 10, tzinfo=UTC)
+    save(watching, f"{WATCHES}?kind=spike", name=name, to="me")
+    record_messages(watching, name, now)
+    assert "3 messages wait No message sent yet" in opened(watching, f"{WATCHES}/{name}").one("main").words
+    first = watching.collector.database.write(lambda session: claim(session, "me", now))
+    assert first
+    watching.collector.database.write(lambda session: record_sent(session, first, now))
+    second = watching.collector.database.write(lambda session: claim(session, "me", now))
+    assert second
+    watching.collector.database.write(lambda session: record_failure(session, second, "it refuses connections", now))
+    page = opened(watching, f"{WATCHES}/{name}").one("main")
+    assert "me can't be reached" in page.words
+    assert "2 messages wait" in page.words
+    assert "Last message sent Tue 24 Nov 2026, 10:00" in page.words
+    states = [[cell.words for cell in row.all("th", "td")] for row in page.one("table").one("tbody").all("tr")]
+    assert states == [
+        ["Tue 24 Nov 2026, 09:00", "me", "waiting"],
+        ["Tue 24 Nov 2026, 08:00", "me", "waiting, 1 try: it refuses connections"],
+        ["Tue 24 Nov 2026, 07:00", "me", "sent Tue 24 Nov 2026, 10:00"],
+    ]
+
+
+def test_a_test_says_who_got_it_and_who_did_not_and_why(serve: Serve) -> None:
+    with receiving() as receiver:
+        receiver.answers["team"] = 500
+        service = serve(NOTIFY_URLS=f"me={receiver.url('me')};team={receiver.url('team')}")
+        put = {"kind": "new", "filters": "", "to": ["me", "team"]}
+        assert service.request("PUT", "/watches/tried", json=put).status_code == 201
+        answer = sent(service, opened(service, WATCHES).one("form", action=f"{WATCHES}/tried/test"))
+        said = read(answer.text).one("main").words
+        assert (answer.status_code, "A test was sent to me." in said) == (200, True)
+        assert "team did not get the test: it answered 500" in said
+        assert str(receiver.port) not in said
+        assert {one.path for one in receiver.seen} == {"/me", "/team"}
+
+
+def test_the_preview_before_saving_and_on_the_watch_s_page_is_the_api_s(serve: Serve) -> None:
+    filled = serve(NOTIFY_URLS=NOTIFY_URLS)
+    assert filled.request("POST", "/database").status_code == 200
+    page = opened(filled, f"{WATCHES}?kind=new&filters=tag%3Dsre&max_tweets=7&name=seven")
+    put = {"kind": "new", "filters": "tag=sre", "max_tweets": 7, "to": ["me"]}
+    assert filled.request("PUT", "/watches/seven", json=put).status_code == 201
+    messages = filled.get("/watches/seven/preview").json()["messages"]
+    assert messages
+    for shown in (page, opened(filled, f"{WATCHES}/seven")):
+        told = shown.one("ol", class_="messages").all("li")
+        assert [one.one("bdi").words for one in told] == [one["title"] for one in reversed(messages)]
+        assert [one.one("p").text for one in told] == [one["text"] for one in reversed(messages)]
+        assert f"would have sent {len(messages)} message" in shown.one("main").words
+
+
+def test_preview_shows_what_is_typed_and_saves_nothing(watching: Service) -> None:
+    before = watches(watching)
+    form_ = form(opened(watching, f"{WATCHES}?kind=threshold"))
+    [button] = [one for one in form_.all("button") if one.attributes.get("formmethod") == "get"]
+    assert "formnovalidate" in button.attributes
+    assert "Fill in the form" in opened(watching, f"{WATCHES}?kind=threshold").one("main").words
+    typed = filled_in(form_, number="30", name="typed")
+    page = read(watching.get(WATCHES, params=typed, headers=BROWSER).text)
+    assert "In the last 14 days it would have sent" in page.one("main").words
+    assert dict(filled_in(form(page)))["number"] == "30"
+    assert watches(watching) == before
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scripts", [True, False])
+def test_somebody_asks_to_be_told_of_what_they_see_and_tries_it(serve: Serve, chromium: Browser, *, scripts: bool) -> None:
+    with receiving() as receiver, tab(chromium, java_script_enabled=scripts, timezone_id="Asia/Tokyo") as page:
+        service = serve(*planted(), NOTIFY_URLS=f"me={receiver.url('me')};team={receiver.url('team')}")
+        page.goto(f"{service.url}/view/tags/sre?q=odd&tz=Asia/Tokyo")
+        page.get_by_role("link", name=ASKED).click()
+        page.get_by_role("link", name="Threshold").click()
+        page.get_by_label("Tweets", exact=True).fill("30")
+        page.get_by_role("checkbox", name="team").check()
+        page.get_by_role("button", name="Preview").click()
+        expect(page.locator("#preview + p")).to_contain_text("In the last 14 days it would have sent")
+        expect(page.get_by_role("checkbox", name="team")).to_be_checked()
+        page.get_by_role("button", name="Save watch").click()
+        expect(page.get_by_role("heading", level=1)).to_have_text("Number of #sre “odd”")
+        page.get_by_role("button", name="Test").click()
+        expect(page.get_by_role("status")).to_have_text("A test was sent to team.")
+        [got] = receiver.seen
+        assert (got.path, got.body["title"].startswith("Test: ")) == ("/team", True)
+        assert service.get("/watches").json()["watches"][0]["tz"] == "Asia/Tokyo"
+        if scripts:
+            assert accessibility(page) == []
+            assert untidy(page) == []

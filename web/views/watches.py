@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, quote, urlencode
 from zoneinfo import ZoneInfo
@@ -12,16 +12,19 @@ from flask import Response, request
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import NotFound
 
-from queries.watch_states import DestinationState, last_messages, watch_states
+from queries.notifications import notifications
+from queries.watch_states import WatchDelivery, watch_deliveries
 from queries.watches import StoredWatch, stored_watch, stored_watches
 from schemas.arguments import load_arguments
 from schemas.filter_words import filter_words
-from schemas.parameters import UTC, zone_by_name
+from schemas.parameters import zone_by_name
 from schemas.problems import BadInput, ParameterError
 from schemas.views import LONGEST_NAME
 from security.answers import REPEAT
 from watches.definitions import MOST_A_DAY, MOST_COUNTED, MOST_TWEETS, WatchDefinition, read_definition
 from watches.keeping import MOST_WATCHES, TooManyWatches, delete_watch, save_watch
+from watches.previews import PreviewedMessage, preview
+from watches.trying import TrialRunning
 from web.site import Route, Site, redirect_to_page, tidy_redirect
 from web.view_query import link
 from web.watch_form import WatchArguments, WatchForm
@@ -56,7 +59,7 @@ def watches_page(site: Site) -> Response:
     with site.reading() as session:
         if {"kind", "filters", "watch"} & read.keys():
             return _form_page(site, session, _wanted_form(site, session, read), deleted=read.get("deleted", ""))
-        states = watch_states(session)
+        states = watch_deliveries(session)
         watches = [_listed(one, states.get(one.id, ()), read["tz"]) for one in stored_watches(session)]
         del request.environ[REPEAT]  # what is sent meanwhile changes nothing else, so the page can't be cached
         values: dict[str, Any] = {"watches": watches, "destinations": site.destinations.names, "kinds": WATCH_KINDS}
@@ -84,6 +87,17 @@ def save(site: Site) -> Response:
 def watch_page(site: Site, name: str) -> Response:
     """Show a watch, what it would have told lately, and its last messages."""
     return _watch_page(site, name, zone_of=request.args.get("tz", ""))
+
+
+def try_watch(site: Site, name: str) -> Response:
+    """Send an example to each destination of a watch, and say on its page who got it."""
+    try:
+        outcome = site.trials.try_watch(name)
+    except TrialRunning as error:
+        return _watch_page(site, name, busy=str(error), status=409)
+    if outcome is None:
+        raise NotFound(NO_WATCH)
+    return _watch_page(site, name, tried=outcome)
 
 
 def pause(site: Site, name: str) -> Response:
@@ -137,7 +151,7 @@ def _form_page(site: Site, session: Session, form: WatchForm, *, deleted: str = 
         "preview": _preview(session, site, form.name, draft) if draft else None,
         "previewed": PREVIEWED,
     }
-    zone = zone_by_name(request.args.get("tz", "")) or zone_by_name(form.zone) or UTC
+    zone = zone_by_name(request.args.get("tz", "")) or zone_by_name(form.zone) or ZoneInfo("UTC")
     return site.page("watch-form.html", session, zone, status=status, **values)
 
 
@@ -148,25 +162,26 @@ def _chips(form: WatchForm) -> list[tuple[str, str, str]]:
     return [(*filter_words(name, value), url) for (name, value), url in zip(pairs, urls, strict=True)]
 
 
-def _preview(session: Session, site: Site, name: str, definition: WatchDefinition) -> list[Any]:
+def _preview(session: Session, site: Site, name: str, definition: WatchDefinition) -> list[PreviewedMessage]:
     """Return what a watch would have told lately, newest first."""
-    return []
+    now = datetime.now(UTC)
+    return preview(session, name, definition, since=now - PREVIEWED, now=now, write=site.write)[::-1]
 
 
-def _watch_page(site: Site, name: str, *, zone_of: str = "", tried: Any = None) -> Response:
+def _watch_page(site: Site, name: str, *, zone_of: str = "", status: int = 200, **more: Any) -> Response:
     with site.reading() as session:
         known = stored_watch(session, name)
         if known is None:
             raise NotFound(NO_WATCH)
         zone = zone_by_name(zone_of) or read_definition(known.definition).zone
-        one = _listed(known, watch_states(session).get(known.id, ()), zone)
+        one = _listed(known, watch_deliveries(session).get(known.id, ()), zone)
         values: dict[str, Any] = {
             "watch": one,
             "preview": _preview(session, site, name, one.definition),
             "previewed": PREVIEWED,
         }
-        values |= {"sent": last_messages(session, known.id, most=MOST_SENT)}
-        return site.page("watch.html", session, zone, tried=tried, **values)
+        values |= {"sent": notifications(session, most=MOST_SENT, watch=name)}
+        return site.page("watch.html", session, zone, status=status, **values, **more)
 
 
 def _stored(site: Site, name: str) -> WatchDefinition:
@@ -178,7 +193,7 @@ def _stored(site: Site, name: str) -> WatchDefinition:
     return read_definition(known.definition)
 
 
-def _listed(known: StoredWatch, sent: Sequence[DestinationState], zone: ZoneInfo) -> ListedWatch:
+def _listed(known: StoredWatch, sent: Sequence[WatchDelivery], zone: ZoneInfo) -> ListedWatch:
     definition = read_definition(known.definition)
     words = watch_sentence(definition), watch_subject(definition), watch_limits(definition)
     state = watch_state(known, sent, zone)
@@ -193,6 +208,7 @@ ROUTES: tuple[Route, ...] = (
     (PATH, watches_page, "GET"),
     (PATH, save, "POST"),
     (f"{PATH}/<name>", watch_page, "GET"),
+    (f"{PATH}/<name>/test", try_watch, "POST"),
     (f"{PATH}/<name>/pause", pause, "POST"),
     (f"{PATH}/<name>/delete", delete, "POST"),
 )
