@@ -51,7 +51,7 @@ class PreviewResource(SnapshotResource):
 
     def __init__(self, snapshots: Snapshots, render: Render) -> None:
         super().__init__(snapshots)
-        self._render = render
+        self._write = render
 
     def depends(self, session: Session) -> Hashable:
         """Return what decides which time is over and which was collected."""
@@ -68,7 +68,7 @@ class PreviewResource(SnapshotResource):
         begin = now - USUAL if since is None else _begin(since, definition)
         if begin < now - LONGEST:
             raise BadInput([ParameterError("since", TOO_LONG)])
-        return {"messages": preview(session, name, definition, since=begin, now=now, write=self._render)}
+        return {"messages": preview(session, name, definition, since=begin, now=now, write=self._write)}
 
 
 def _begin(since: datetime | date, definition: WatchDefinition) -> datetime:

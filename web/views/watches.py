@@ -142,7 +142,7 @@ def _form_page(site: Site, session: Session, form: WatchForm, *, deleted: str = 
     values: dict[str, Any] = {
         "form": form,
         "chips": _chips(form),
-        "kinds": {kind: (one, link(PATH, form._replace(kind=kind).pairs)) for kind, one in WATCH_KINDS.items()},
+        "kinds": {kind: (one, link(PATH, form._replace(kind=kind, name="").pairs)) for kind, one in WATCH_KINDS.items()},
         "destinations": names,
         "gone": [one for one in form.to if one not in names],
         "weekdays": WEEKDAYS,
@@ -158,7 +158,9 @@ def _form_page(site: Site, session: Session, form: WatchForm, *, deleted: str = 
 def _chips(form: WatchForm) -> list[tuple[str, str, str]]:
     """Return the filters in words: name, value, and the URL of the form without it."""
     pairs = parse_qsl(form.filters)
-    urls = [link(PATH, form._replace(filters=urlencode([*pairs[:at], *pairs[at + 1 :]])).pairs) for at in range(len(pairs))]
+    urls = [
+        link(PATH, form._replace(filters=urlencode([*pairs[:at], *pairs[at + 1 :]]), name="").pairs) for at in range(len(pairs))
+    ]
     return [(*filter_words(name, value), url) for (name, value), url in zip(pairs, urls, strict=True)]
 
 
