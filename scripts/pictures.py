@@ -55,6 +55,12 @@ TEXTS = (
     "Status page is green, our traces say otherwise.",
     "Traces are back. That was a long half hour.",
 )
+DESTINATIONS = "management=json://127.0.0.1:9;team=json://127.0.0.1:9"
+WATCHES: dict[str, dict[str, Any]] = {
+    "Mondays": {"kind": "digest", "filters": "", "to": ["management"], "every": "7d", "tz": "Europe/Berlin"},
+    "Outages": {"kind": "spike", "filters": "tag=sre&q=outage", "to": ["team"], "quiet": "22:00-07:00"},
+    "Silence": {"kind": "threshold", "filters": "tag=devops", "to": ["team"], "bucket": "day", "less_than": 10},
+}
 THIS_HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 EPOCH_MS = 1_288_834_974_657  # of X's ids
 TIMEOUT_S = 120
@@ -108,6 +114,8 @@ OPEN = (
     *by_day_and_night("compare", "/view/compare?tag=devops&tag=sre&tag=observability", CHART, 1500),
     *by_day_and_night("tweet", "/view/tweets/{tweet}", "#numbers", 1300),
     *by_day_and_night("refresh", "/view/refresh?since={since}&until={until}", "main dl", 900),
+    *by_day_and_night("watch", "/view/watches?kind=spike&filters=q%3Dtraces", ".messages", 1300),
+    Picture("watches", "/view/watches", "main table", 700),
     *by_day_and_night("engaged", "/view/figures/engaged", "#engaged table", 1100),
 )
 MAIL = (
@@ -243,6 +251,12 @@ def found_places(url: str) -> dict[str, str]:
     return {"spike": spike, "tweet": tweet["id"], "since": days_before(8)[:10], "until": days_before(2)[:10]}
 
 
+def make_watches(url: str) -> None:
+    """Makes some watches, whose destinations don't exist; they tell only what happens from now on."""
+    for name, watch in WATCHES.items():
+        CLIENT.put(f"{url}/watches/{quote(name)}", json=watch, timeout=TIMEOUT_S).raise_for_status()
+
+
 def import_burst(folder: Path, settings: Settings) -> None:
     """Imports many tweets of one hour two days ago, as X gives them, under a hashtag that is not tracked."""
     users = [{"id": str(number), "name": f"Person {number}", "username": f"person_{number}"} for number in range(1, 61)]
@@ -289,9 +303,10 @@ def take_all(browser: Browser, x: Emulator, data: Path, folder: Path) -> None:
         take(browser, COLLECTING, url, folder)
         finish(last)
     import_burst(data, settings)
-    with serving(settings) as url, scraping(data, url.removeprefix("http://")) as prometheus:
+    with serving(settings, NOTIFY_URLS=DESTINATIONS) as url, scraping(data, url.removeprefix("http://")) as prometheus:
         wait_until(lambda: all(job["succeeded"] for job in get(f"{url}/readyz")["chores"].values()), "jobs are done")
         places = found_places(url)
+        make_watches(url)
         for picture in OPEN:
             take(browser, picture._replace(path=picture.path.format(**places)), url, folder)
         write_digest(data, own["DATABASE_URL"])
