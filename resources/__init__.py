@@ -19,6 +19,7 @@ from resources.metrics import MetricsResource
 from resources.network import NetworkResource
 from resources.notifications import NotificationsResource, WatchTestResource
 from resources.openapi import OpenApiResource
+from resources.previews import PreviewResource
 from resources.schedule import ScheduleResource
 from resources.snapshots import Snapshots
 from resources.spend import SpendResource
@@ -33,6 +34,7 @@ from resources.watches import WatchesResource, WatchResource
 from schemas.openapi import LARGEST_ID
 from telemetry.metrics import HttpMetrics
 from watches.destinations import Destinations
+from watches.jobs import render_for
 from watches.trying import WatchTrials
 
 __all__ = ["Snapshots", "register"]
@@ -99,6 +101,8 @@ def register(
             api.add_resource(resource, path, resource_class_args=(argument,))
     for own, path in OF_DESTINATIONS.items():
         api.add_resource(own, path, resource_class_args=(collector, destinations))
+    shown = snapshots, render_for(collector, site=site)
+    api.add_resource(PreviewResource, "/watches/<watch>/preview", resource_class_args=shown)
     api.add_resource(WatchTestResource, "/watches/<watch>/test", resource_class_args=(collector, trials))
     for feed, path in ATOM.items():
         api.add_resource(feed, path, resource_class_args=(snapshots, site))

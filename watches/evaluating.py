@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfoNotFoundError
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
 
-from alchemy import Database
+from alchemy import Database, DatabaseUnavailable, QueryTooLong
 from collector.runs.lease import refuse_while_restoring
 from collector.runs.runs import running
 from database.functions import among
@@ -35,6 +35,7 @@ from watches.outbox import record
 log = logging.getLogger(__name__)
 
 EVERY = timedelta(seconds=60)
+NOT_EVALUATED = "watch not evaluated"
 REMEMBERED = timedelta(days=9)
 """For how long it is remembered that a tweet was told: longer than it can be new."""
 UNREADABLE = (BadInput, ZoneInfoNotFoundError, KeyError, TypeError, ValueError)
@@ -73,7 +74,7 @@ class Evaluator:
         """Evaluate each watch once, until the event is set; raises DatabaseUnavailable."""
         now = self._clock()
         with self._database.reading() as session:
-            watches, time, self._last = stored_watches(session), check_time(session, now), (now, stamp(session))
+            watches, time, seen = stored_watches(session), check_time(session, now), stamp(session)
             data = _data(session, time)
         self._seen = {one.id: self._seen[one.id] for one in watches if one.id in self._seen}
         for watch in watches:
@@ -81,7 +82,19 @@ class Evaluator:
             if stop.is_set():
                 return
             if definition and not self._is_same(watch, data, time):
-                self._evaluate(watch, definition, data, now)
+                self._try(watch, definition, data, now)
+        self._last = now, seen
+
+    def _try(self, watch: StoredWatch, definition: WatchDefinition, data: Hashable, now: datetime) -> None:
+        """Evaluate a watch; one that takes too long or fails unexpectedly stops no other."""
+        try:
+            self._evaluate(watch, definition, data, now)
+        except QueryTooLong as error:
+            log.warning(NOT_EVALUATED, extra={"watch": watch.name, "reason": str(error)})
+        except DatabaseUnavailable:
+            raise
+        except Exception:
+            log.exception(NOT_EVALUATED, extra={"watch": watch.name})
 
     def _is_same(self, watch: StoredWatch, data: Hashable, time: CheckTime) -> bool:
         """Whether a check would find the same as the last one."""
@@ -105,7 +118,7 @@ class Evaluator:
         except UNREADABLE as error:
             if watch.definition not in self._unreadable:
                 self._unreadable.add(watch.definition)
-                log.warning("watch not evaluated", extra={"watch": watch.name, "reason": f"{type(error).__name__}: {error}"})
+                log.warning(NOT_EVALUATED, extra={"watch": watch.name, "reason": f"{type(error).__name__}: {error}"})
             return None
         return None if definition.paused else definition
 

@@ -9,6 +9,7 @@ from collector.jobs.scheduled import ScheduledJob
 from collector.runs.collector import Collector
 from watches.destinations import Destinations
 from watches.digest import Money
+from watches.evaluating import EVERY, Evaluator
 from watches.messages import render
 from watches.sending import Render, Sender
 
@@ -18,11 +19,15 @@ SENT_EVERY = timedelta(seconds=5)
 def watch_jobs(collector: Collector, destinations: Destinations, *, site: str) -> list[ScheduledJob]:
     """Return the jobs that find what watches tell, and send it. `site` is the address at which people reach the pages."""
     sender = Sender(collector.database, destinations, render_for(collector, site=site))
+    evaluator = Evaluator(collector.database)
     # the runner checks every five seconds as well: with an interval as long it would be due at every second check
     return [
         ScheduledJob(
+            "watch", SENT_EVERY / 2, evaluator.has_work, evaluator.evaluate, rare=True, shown_interval=EVERY, thread="watch"
+        ),
+        ScheduledJob(
             "notify", SENT_EVERY / 2, sender.has_work, sender.send_due, rare=True, shown_interval=SENT_EVERY, thread="notify"
-        )
+        ),
     ]
 
 

@@ -31,6 +31,8 @@ CHANGES = {
     *(("POST", "/feeds"), ("DELETE", "/feeds/<int(max=2147483647):feed_id>")),
     *(("POST", f"/view/refresh{rest}") for rest in ("", "/cancel", "/on")),
     *(("POST", path) for path in ("/view/saved", "/view/saved/delete")),
+    *(("POST", f"/view/watches{rest}") for rest in ("", "/<name>/test", "/<name>/pause", "/<name>/delete")),
+    *(("POST", f"/view/feeds{rest}") for rest in ("", "/revoke")),
     *(("POST", path) for path in ("/sign-in", "/sign-out")),
 }
 SAMPLES = ("/", "/tweets", "/metrics", "/livez", "/view/<path:path>", "/static/<path:filename>")

@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, func, select, update
 
 from alchemy import Database, open_database
 from collector import counters
@@ -57,6 +57,7 @@ class Told(NamedTuple):
     end: datetime
     tweets: tuple[int, ...] = ()
     held_back: int = 0
+    watch: str = "one"
 
 
 class World:
@@ -127,18 +128,22 @@ class World:
         assert known
         return known
 
-    def evaluate(self) -> list[Told]:
-        """Evaluate now, and return what that recorded."""
-        before = len(self.told())
-        self.evaluator.evaluate(threading.Event())
-        return self.told()[before:]
-
-    def told(self, name: str = "one") -> list[Told]:
-        """Return all that a watch has told."""
-        columns = select(Message.kind, Message.start, Message.end, Message.tweets, Message.held_back)
+    def evaluate(self, name: str | None = "one") -> list[Told]:
+        """Evaluate now, and return what that recorded of a watch, or of all."""
         with self.database.reading() as session:
-            rows = session.execute(columns.where(Message.watch == name).order_by(Message.id)).all()
-        return [Told(kind, start, end, tuple(orjson.loads(tweets)), held) for kind, start, end, tweets, held in rows]
+            last = session.scalar(select(func.max(Message.id))) or 0
+        self.evaluator.evaluate(threading.Event())
+        return [one for one in self.told(last) if name in (None, one.watch)]
+
+    def told(self, after: int = 0) -> list[Told]:
+        """Return what was told after a message."""
+        columns = select(Message.kind, Message.start, Message.end, Message.tweets, Message.held_back, Message.watch)
+        with self.database.reading() as session:
+            rows = session.execute(columns.where(Message.id > after).order_by(Message.id)).all()
+        return [
+            Told(kind, start, end, tuple(orjson.loads(tweets)), held_back, watch)
+            for kind, start, end, tweets, held_back, watch in rows
+        ]
 
 
 def definition_of(**keys: Any) -> WatchDefinition:
