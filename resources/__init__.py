@@ -101,9 +101,8 @@ def register(
             api.add_resource(resource, path, resource_class_args=(argument,))
     for own, path in OF_DESTINATIONS.items():
         api.add_resource(own, path, resource_class_args=(collector, destinations))
-    api.add_resource(
-        PreviewResource, "/watches/<watch>/preview", resource_class_args=(snapshots, render_for(collector, site=site))
-    )
+    shown = snapshots, render_for(collector, site=site)
+    api.add_resource(PreviewResource, "/watches/<watch>/preview", resource_class_args=shown)
     api.add_resource(WatchTestResource, "/watches/<watch>/test", resource_class_args=(collector, trials))
     for feed, path in ATOM.items():
         api.add_resource(feed, path, resource_class_args=(snapshots, site))
