@@ -35,7 +35,11 @@ from urllib3 import Retry
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from emulator import Emulator  # noqa: E402 (needs the path above)
+from alchemy import open_database  # noqa: E402 (needs the path above)
+from emulator import Emulator  # noqa: E402
+from watches.definitions import WatchDefinition  # noqa: E402
+from watches.findings import Finding  # noqa: E402
+from watches.messages import render  # noqa: E402
 
 QUERY = quote("sum by (url_rule) (rate(flask_http_request_duration_seconds_count[15s])) > 0")
 GRAPH = f"/graph?g0.tab=0&g0.stacked=0&g0.range_input=1m&g0.expr={QUERY}"
@@ -114,7 +118,12 @@ OPEN = (
     Picture("watches", "/view/watches", "main table", 700),
     *by_day_and_night("engaged", "/view/figures/engaged", "#engaged table", 1100),
 )
-PICTURES = (COLLECTING, SIGN_IN, PROMETHEUS, *OPEN)
+MAIL = (
+    Picture("mail", "/mail.html", "h1", 2000, width=800),
+    Picture("mail-390-dark", "/mail.html", "h1", PHONE_HEIGHT, width=390, dark=True),
+)
+DIGEST = WatchDefinition("digest", "", ("team",), tz="Europe/Berlin", every="7d")
+PICTURES = (COLLECTING, SIGN_IN, PROMETHEUS, *OPEN, *MAIL)
 
 
 def take(browser: Browser, picture: Picture, url: str, folder: Path) -> None:
@@ -270,6 +279,16 @@ def burst_tweet(number: int) -> dict[str, Any]:
     return tweet | {"created_at": created.isoformat(), "public_metrics": metrics, "entities": entities}
 
 
+def write_digest(folder: Path, database_url: str) -> None:
+    """Writes the mail of a digest of the last seven days."""
+    database = open_database(database_url, data_folder=folder)
+    with database.reading() as session:
+        finding, now = Finding("digest", THIS_HOUR - timedelta(days=7), THIS_HOUR), datetime.now(UTC)
+        mail = render(session, "Mondays", DIGEST, finding, held_back=0, site="http://localhost:8080", now=now)
+    database.close()
+    (folder / "mail.html").write_text(mail.html if mail else "")
+
+
 def take_all(browser: Browser, x: Emulator, data: Path, folder: Path) -> None:
     """Makes the history and takes each picture at its time."""
     own = {"DATABASE_URL": f"sqlite:///{data}/tweets.db", "DATA_FOLDER": str(data), "TWITTER_API_URL": x.url}
@@ -290,6 +309,9 @@ def take_all(browser: Browser, x: Emulator, data: Path, folder: Path) -> None:
         make_watches(url)
         for picture in OPEN:
             take(browser, picture._replace(path=picture.path.format(**places)), url, folder)
+        write_digest(data, own["DATABASE_URL"])
+        for picture in MAIL:
+            take(browser, picture, data.as_uri(), folder)
         send_load(url, prometheus)
         take(browser, PROMETHEUS, prometheus, folder)
     with serving(settings, **JOBS_OFF, API_TOKEN="a-token-for-the-picture") as url:
