@@ -36,6 +36,8 @@ from collector.x.failures import RetryPolicy, XFailure
 from queries.collections import CollectionView
 from settings import SettingError, Settings, check_credentials, load
 from text.secrets import Secrets
+from watches.destinations import Destinations, check_destinations
+from watches.jobs import watch_jobs
 
 if TYPE_CHECKING:
     from emulator import Emulator
@@ -115,6 +117,7 @@ class RealX(NamedTuple):
 def collector_for(settings: Settings, *, importing: bool = False) -> Collector:
     """Return the collector for these settings, or the one whose database takes imports. Opens nothing. Raises SettingError."""
     check_credentials(settings)
+    check_destinations(settings.notify_urls)
     choice = choose(settings, importing=importing)
     try:
         tracked = tuple(dict.fromkeys(hashtag(tag) for tag in settings.tags or tags))
@@ -146,7 +149,10 @@ def _database(choice: Choice) -> Database:
 
 def job_runner_for(collector: Collector, settings: Settings) -> JobRunner:
     """Return the runner of scheduled jobs for these settings. Starts nothing."""
-    return JobRunner(collector.database, ScheduledJobs(collector, Plan.of(settings)).planned_jobs())
+    jobs = ScheduledJobs(collector, Plan.of(settings)).planned_jobs()
+    return JobRunner(
+        collector.database, [*jobs, *watch_jobs(collector, Destinations(settings.notify_urls), site=settings.site)]
+    )
 
 
 def get_tweets(collector: Collector, *, on_progress: OnProgress | None = None) -> CollectionView:

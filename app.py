@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 from contextlib import closing
+from functools import partial
 from importlib import import_module
 
 from flask import Flask
@@ -36,6 +37,9 @@ from telemetry import processes
 from telemetry.requests import Observer, context, note_routes
 from text.secrets import Secrets
 from watches.destinations import Destinations
+from watches.feeds import path_of_key
+from watches.jobs import render_for
+from watches.trying import WatchTrials
 
 log = logging.getLogger(__name__)
 
@@ -84,13 +88,16 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     bound(app)
     app.extensions["answers"] = Answers(app.wsgi_app, cache_mb=settings.cache_mb)
     app.wsgi_app = TimeLimit(app.extensions["answers"], settings.query_timeout)  # type: ignore[method-assign]
-    guard = install_guard(app, settings, secrets.add)
+    feeds = partial(path_of_key, collector.database, within=settings.query_timeout)
+    guard = install_guard(app, settings, secrets.add, feeds)
     app.wsgi_app = behind_proxies(Observer(guard, metrics, EXPECTED_FAILURES), settings)  # type: ignore[method-assign]
     newest = Newest(collector.database)
     snapshots = app.extensions["snapshots"] = resources.Snapshots(collector.database, newest, within=settings.query_timeout)
     destinations = app.extensions["destinations"] = Destinations(settings.notify_urls)
-    resources.register(app, collector, job_runner, metrics, snapshots, destinations)
-    web.register(app, collector, newest, guard, metrics, settings)
+    render = render_for(collector, site=settings.site)
+    trials = app.extensions["trials"] = WatchTrials(collector.database, destinations, render, site=settings.site)
+    resources.register(app, collector, job_runner, metrics, snapshots, destinations, trials, settings.site)
+    web.register(app, collector, newest, guard, metrics, settings, destinations, trials, render)
     for commands in (database_commands(collector), tweets_commands(collector, lambda: collector_for(settings, importing=True))):
         app.cli.add_command(commands)
     return app

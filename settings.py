@@ -324,6 +324,12 @@ class Settings:
     spelling_hints: tuple[str, ...] = ()
     """A line for each unknown name in the files that resembles a setting's."""
 
+    @property
+    def site(self) -> str:
+        """The address at which people reach the pages, without a slash at its end."""
+        here = self.host if self.host not in ("0.0.0.0", "::", "[::]") else "localhost"  # noqa: S104 (it is replaced)
+        return self.public_url or f"http://{f'[{here}]' if ':' in here and not here.startswith('[') else here}:{self.port}"
+
     def secrets(self) -> set[str]:
         """The values of all secrets that are set, and the passwords in them."""
         values = [getattr(self, name.lower()) or "" for name, declared in declared_settings() if declared.is_secret]

@@ -22,6 +22,7 @@ from queries.counters import (
     EPOCH,
     GENERATION,
     LATE_POSTS,
+    NOTIFICATIONS,
     RATE_LIMIT_REMAINING,
     SCHEDULE,
     SEQUENCE,
@@ -97,6 +98,11 @@ def count_page(
 def count_endless_listing(session: Session) -> None:
     """Count a listing that was left because X does not end it."""
     _increment(session, (ENDLESS_LISTINGS, "", 1))
+
+
+def count_notification(session: Session, destination: str, outcome: str) -> None:
+    """Count what became of a try to send a message to a destination: sent, failed, or given_up for good."""
+    _increment(session, (NOTIFICATIONS, f"{destination} {outcome}", 1))
 
 
 def note_refusal(session: Session, failure: XFailure) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from models import DatabaseMark, Lease, StoredCounter
 
 SEQUENCE, X_REQUESTS, RATE_LIMIT_REMAINING = "sequence", "x_requests", "x_rate_limit_remaining"
-ENDLESS_LISTINGS = "endless_listings"
+ENDLESS_LISTINGS, NOTIFICATIONS = "endless_listings", "notifications"
 GENERATION, X_AHEAD, X_REFUSES, SCHEDULE = "generation", "x_ahead_seconds", "x_refuses", "schedule"
 X_ANSWERED, X_BILLING_DAY, X_LACKS = "x_answered", "x_billing_day", "x_lacks"
 LATE_POSTS, LOOK_BACK_SECONDS, USUAL_LOOK_BACK_S = "late_posts", "look_back_seconds", 900
@@ -121,8 +121,13 @@ def schedule(session: Session) -> ScheduleState | None:
 
 def x_now(session: Session) -> datetime:
     """X's time (UTC): this machine's, corrected if the Date of X's last response was more than a minute off."""
+    return datetime.now(UTC) + x_ahead(session)
+
+
+def x_ahead(session: Session) -> timedelta:
+    """By how much X's clock is ahead of this machine's; nothing if it is not more than a minute off."""
     ahead = _value(session, X_AHEAD) or 0
-    return datetime.now(UTC) + (timedelta(seconds=ahead) if abs(ahead) > SAME_CLOCK_S else timedelta())
+    return timedelta(seconds=ahead) if abs(ahead) > SAME_CLOCK_S else timedelta()
 
 
 def is_x_time_known(session: Session) -> bool:

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
 
-from queries.causes import Causes, TermCause, causes
+from queries.causes import Causes, ExplainedSpike, TermCause, causes
 from queries.filters import Filters
 from queries.series import totals
 from queries.spikes import BucketCount, CountedBuckets, Spike, season_place
@@ -62,6 +62,12 @@ def spike_peak(session: Session, filters: Filters, spike: Spike, counted: Counte
     return Peak(_time(spike.first), _time(spike.end), spike.tweets, spike.expected, True, False, tags, why)
 
 
+def explained_peak(session: Session, filters: Filters, spike: ExplainedSpike) -> Peak:
+    """Return a spike whose causes are known."""
+    times, why = (spike.start, spike.end), Causes(*spike[4:])
+    return Peak(*times, spike.tweets, spike.expected, True, False, _asked_tags(session, filters), why)
+
+
 def bucket_peak(
     session: Session, filters: Filters, bucket: timedelta, zone: tzinfo, period: Period, counted: CountedBuckets
 ) -> Peak:
@@ -78,7 +84,7 @@ def bucket_peak(
 def peak_finding(peak: Peak, zone: ZoneInfo, *, of: str = "Tweets") -> str:
     """Return when the tweets peaked, how high, and why, as a sentence."""
     usual = f", {peak.times}" if peak.times else ""
-    reasons = ", ".join(_reasons(peak))
+    reasons = ", ".join(peak_reasons(peak))
     who = " with ".join(peak.tags) or of
     return f"{who} peaked at {number(peak.tweets)} on {moment(peak.start, zone)}{usual}{reasons and ': '}{reasons}."
 
@@ -90,7 +96,7 @@ def bucket_finding(peak: Peak, zone: ZoneInfo, *, has_spikes: bool = False) -> s
     """
     if peak.is_spike:
         return peak_finding(peak, zone)
-    reasons = ", ".join(_reasons(peak))
+    reasons = ", ".join(peak_reasons(peak))
     why = f" What stands out: {reasons}." if reasons else ""
     if peak.is_open:
         return f"{plural(peak.tweets, 'tweet')} so far: this time is not over, or was not collected completely.{why}"
@@ -114,7 +120,7 @@ def _is_said(one: TermCause, word: str, pair: TermCause) -> bool:
     return one.term == word and pair.tweets >= NEARLY_ALL * one.tweets
 
 
-def _reasons(peak: Peak) -> Iterator[str]:
+def peak_reasons(peak: Peak) -> Iterator[str]:
     """Yield the tag that most tweets have, the terms that stand out, and the authors of most tweets."""
     if not peak.tweets:
         return

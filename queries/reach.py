@@ -6,7 +6,7 @@ Times are epoch seconds, half-open.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from math import ceil
 from operator import itemgetter
 from typing import NamedTuple
@@ -38,6 +38,14 @@ class TagReach(NamedTuple):
         """The periods between `begin` and `end` that were not collected."""
         edges = [self.begin, *(edge for period in self.periods for edge in period), self.end]
         return [hole for hole in zip(edges[::2], edges[1::2], strict=True) if hole[0] < hole[1]]
+
+    def hole_from(self, first: int) -> Period:
+        """The first period from this second on that was not collected; the last one ends with `end`."""
+        for start, last in self.periods[bisect_right(self.periods, first, key=_END) :]:
+            if start > first:
+                return first, start
+            first = last
+        return first, max(first, self.end)
 
     def touches(self, first: int, end: int) -> bool:
         """Whether any of this period was collected."""
@@ -80,6 +88,22 @@ def shown_reaches(session: Session, *, keys: Collection[str] = (), now: int) -> 
         return found
     first, last = session.execute(select(func.min(Quarter.start), func.max(Quarter.start))).one()
     return [_within(one, min(first, now), min(last + QUARTER_S, now)) if last else _within(one, now, now) for one in found]
+
+
+def collected_together(found: Sequence[TagReach]) -> tuple[Period, ...]:
+    """Return the periods in which all of these tags were collected, oldest first; none without a tag."""
+    together = found[0].periods if found else ()
+    for one in found[1:]:
+        together = tuple(_overlaps(together, one.periods))
+    return together
+
+
+def _overlaps(some: Sequence[Period], others: Sequence[Period]) -> Iterator[Period]:
+    for first, end in some:
+        for start, last in others[bisect_right(others, first, key=_END) :]:
+            if start >= end:
+                break
+            yield max(first, start), min(end, last)
 
 
 def asked_for(found: Sequence[TagReach]) -> list[TagReach]:

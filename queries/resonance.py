@@ -13,7 +13,10 @@ from models import Author, Tweet
 from queries.filters import Filters, SortOrder, conditions
 from queries.lists import TweetList, page
 from queries.tweets import TweetView, TweetViews
+from text.phrases import plural
 
+REACTIONS = {"likes": "like", "reposts": "repost", "replies": "reply", "quotes": "quote", "views": "view"}
+REACTIONS_PLURAL = {"reply": "replies"}
 BY_ENGAGEMENT = SortOrder("engagement", descending=True)
 
 
@@ -47,3 +50,11 @@ def top_authors(session: Session, filters: Filters, *, most: int) -> list[Resona
     rows = select(*shown).join(summed, summed.c.author_id == Author.id)
     rows = rows.where(Author.username.is_not(None)).order_by(summed.c.engagement.desc(), Author.username, Author.id).limit(most)
     return [Resonance._make(row)._replace(engagement=int(row.engagement)) for row in session.execute(rows)]
+
+
+def reactions(view: TweetView) -> str:
+    """Return the numbers of a tweet, such as `3 likes, 1 repost, 20 views`, without zeros; empty if none is known."""
+    counts = {noun: getattr(view, name) for name, noun in REACTIONS.items()}
+    said = [plural(count, noun, REACTIONS_PLURAL.get(noun, "")) for noun, count in counts.items() if count]
+    none_yet = view.engagement == 0
+    return ", ".join(["no reactions yet", *said] if none_yet else said)

@@ -9,6 +9,7 @@ from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from models import Reconciliation, Reservation, Spend
+from text.phrases import day, dollars
 
 TREND_DAYS = 7
 
@@ -80,6 +81,14 @@ def outlook(session: Session, *, today: date, start: date, end: date) -> Outlook
     recent = spend_between(session, start=tomorrow - timedelta(days=TREND_DAYS), end=tomorrow).ceiling
     forecast = month.ceiling + unsettled + recent * max(0, (end - tomorrow).days) // TREND_DAYS
     return Outlook(today, start, end, day, month, unsettled, forecast)
+
+
+def spend_finding(view: Outlook, budget: int | None) -> str:
+    """Return what the billing month cost until now, of which budget, and its forecast, as sentences."""
+    if budget is None:
+        return f"At most {dollars(view.used)} spent this billing month, without a budget."
+    spent = f"At most {dollars(view.used)} of {dollars(budget)} spent in the billing month that ends {day(view.end)}."
+    return f"{spent} Forecast: {dollars(view.forecast)}."
 
 
 class UsageComparison(NamedTuple):

@@ -7,7 +7,7 @@ period, the usual ones those of the equally long time before it, which are the b
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta, tzinfo
 from itertools import islice
 from statistics import fmean, median
@@ -19,7 +19,7 @@ from queries.filters import Filters, next_second
 from queries.reach import TagReach, asked_for, shown_reaches
 from queries.series import totals
 from queries.timeline import MOST_BUCKETS, TooManyBuckets, time_with_tweets
-from queries.zones import DAY, DAY_S, FIRST, HOUR_S, Period, buckets
+from queries.zones import DAY, DAY_S, FIRST, HOUR, HOUR_S, Period, buckets
 from text.names import key
 
 LEAST = 10
@@ -27,6 +27,8 @@ FEWEST_VALUES = 24
 DEVIATIONS = 3
 TIMES_USUAL = 2
 LATELY_S = 7 * DAY_S
+WATCHED_S = {HOUR: LATELY_S, DAY: 30 * DAY_S}
+"""How long the time is among whose buckets one is a spike as it ends, by the length of a bucket."""
 MOST_COUNTED = 2 * MOST_BUCKETS  # a period's and its baseline's
 
 
@@ -89,19 +91,48 @@ def counted_buckets(
     The filters' own period doesn't count. Raises TooManyBuckets.
     """
     first, end = period
-    reaches = _asked_reaches(session, filters, now=now)
-    low, high = _collected(session, reaches, (2 * first - end, end), now=now)
+    whole = _whole_buckets(session, filters, bucket=bucket, zone=zone, within=(2 * first - end, end), now=now)
+    return _counted(whole, period)
+
+
+def spikes_as_they_end(
+    session: Session, filters: Filters, *, bucket: timedelta, zone: tzinfo, ends: Collection[int], now: int
+) -> list[Spike]:
+    """Return which of the buckets that end then are spikes, oldest first.
+
+    Each is compared as it is on a page of the time that ends with it, which is WATCHED_S long. Raises TooManyBuckets.
+    """
+    if not ends:
+        return []
+    length = WATCHED_S[bucket]
+    whole = _whole_buckets(session, filters, bucket=bucket, zone=zone, within=(min(ends) - 2 * length, max(ends)), now=now)
+    asked = [one for one in whole if one.end in ends and one.tweets >= LEAST]
+    newest = (_counted(whole, (one.end - length, one.end)).spikes[-1:] for one in asked)
+    return [spike for one, last in zip(asked, newest, strict=True) for spike in last if spike.end == one.end]
+
+
+def _counted(whole: Sequence[BucketCount], period: Period) -> CountedBuckets:
+    """Return the buckets of a period, and of the equally long time before it."""
+    first, end = period
+    values = [one for one in whole if first <= one.first and one.end <= end]
+    return CountedBuckets(tuple(values), tuple(one for one in whole if 2 * first - end <= one.first and one.end <= first))
+
+
+def _whole_buckets(
+    session: Session, filters: Filters, *, bucket: timedelta, zone: tzinfo, within: Period, now: int
+) -> list[BucketCount]:
+    """Count the whole buckets in a time that are over and in which all tags asked for were collected."""
+    reaches = asked_reaches(session, filters, now=now)
+    low, high = _collected(session, reaches, within, now=now)
     found = tuple(islice(buckets(zone, bucket, low, high), MOST_COUNTED + 1)) if low < high else ()
     if len(found) > MOST_COUNTED:
         raise TooManyBuckets
     counts = totals(session, found, filters._replace(since=None, until=None))
-    whole = [
+    return [
         BucketCount(*one, season_place(one[0], bucket, zone), tweets)
         for one, tweets in zip(found, counts, strict=True)
         if low <= one[0] and one[1] <= high and all(reach.covers(*one) for reach in reaches)
     ]
-    values, baseline = ([one for one in whole if one.first >= first], [one for one in whole if one.end <= first])
-    return CountedBuckets(tuple(values), tuple(baseline))
 
 
 def season_place(first: int, bucket: timedelta, zone: tzinfo) -> int:
@@ -110,7 +141,7 @@ def season_place(first: int, bucket: timedelta, zone: tzinfo) -> int:
     return begin.weekday() if bucket == DAY else begin.hour
 
 
-def _asked_reaches(session: Session, filters: Filters, *, now: int) -> list[TagReach]:
+def asked_reaches(session: Session, filters: Filters, *, now: int) -> list[TagReach]:
     """Return the reaches of all tags that the filters name, else of the tracked ones; that of an unknown tag is empty."""
     found = shown_reaches(session, keys=filters.named_tags, now=now)
     known = {key(one.tag) for one in found}

@@ -12,11 +12,14 @@ from resources.backfills import BackfillsResource
 from resources.collections import CollectionResource, CollectionsResource
 from resources.database import DatabaseResource
 from resources.facets import FacetsResource
+from resources.feeds import FeedResource, FeedsResource, SpikeFeedResource, TweetFeedResource
 from resources.health import LivezResource, ReadyzResource
 from resources.links import LinksResource
 from resources.metrics import MetricsResource
 from resources.network import NetworkResource
+from resources.notifications import NotificationsResource, WatchTestResource
 from resources.openapi import OpenApiResource
+from resources.previews import PreviewResource
 from resources.schedule import ScheduleResource
 from resources.snapshots import Snapshots
 from resources.spend import SpendResource
@@ -31,6 +34,8 @@ from resources.watches import WatchesResource, WatchResource
 from schemas.openapi import LARGEST_ID
 from telemetry.metrics import HttpMetrics
 from watches.destinations import Destinations
+from watches.jobs import render_for
+from watches.trying import WatchTrials
 
 __all__ = ["Snapshots", "register"]
 
@@ -61,13 +66,20 @@ OF_COLLECTOR = {
     ViewsResource: "/views",
     ViewResource: "/views/<path:view>",
     WatchesResource: "/watches",
+    NotificationsResource: "/notifications",
+    FeedsResource: "/feeds",
+    FeedResource: f"/feeds/<int(max={LARGEST_ID}):feed_id>",
     DatabaseResource: "/database",
-    ReadyzResource: "/readyz",
 }
 
 
 OF_DESTINATIONS = {
     WatchResource: "/watches/<watch>",
+    ReadyzResource: "/readyz",
+}
+ATOM = {
+    TweetFeedResource: "/tweets.atom",
+    SpikeFeedResource: "/spikes.atom",
 }
 
 
@@ -78,6 +90,8 @@ def register(
     metrics: HttpMetrics,
     snapshots: Snapshots,
     destinations: Destinations,
+    trials: WatchTrials,
+    site: str,
 ) -> None:
     """Add all routes of the API to the app."""
     handle_errors(app)
@@ -87,9 +101,14 @@ def register(
             api.add_resource(resource, path, resource_class_args=(argument,))
     for own, path in OF_DESTINATIONS.items():
         api.add_resource(own, path, resource_class_args=(collector, destinations))
+    shown = snapshots, render_for(collector, site=site)
+    api.add_resource(PreviewResource, "/watches/<watch>/preview", resource_class_args=shown)
+    api.add_resource(WatchTestResource, "/watches/<watch>/test", resource_class_args=(collector, trials))
+    for feed, path in ATOM.items():
+        api.add_resource(feed, path, resource_class_args=(snapshots, site))
     api.add_resource(LivezResource, "/livez")
     api.add_resource(OpenApiResource, "/openapi.json")
-    api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, jobs, metrics))
+    api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, jobs, metrics, destinations))
     for rule in app.url_map.iter_rules():
         if rule.rule == "/database" and rule.methods:
             rule.methods.discard("HEAD")  # it would fall through to GET, which collects and pays

@@ -56,7 +56,7 @@ class ProblemApi(Api):
     def make_response(self, data: Any, code: int = 200, headers: Mapping[str, str] | None = None, **_kw: Any) -> Response:
         response = current_app.response_class(encode(data), code, mimetype="application/json")
         response.headers.extend(headers or {})
-        response.headers["Cache-Control"] = "private, no-cache"
+        response.headers.setdefault("Cache-Control", "private, no-cache")
         return with_etag(response) if code == HTTPStatus.OK and request.method in READS else response
 
 

@@ -9,9 +9,11 @@ from flask import request
 from collector.sources import EMULATOR, REAL, source_of
 from queries.collections import latest
 from queries.counters import current_refusals, missing_fields, schedule
+from queries.notifications import destination_states
 from queries.service import job_states
 from queries.tweets import TweetViews
-from resources.api import CollectorResource, MonitorResource
+from resources.api import MonitorResource
+from resources.watches import WatchResourceBase
 from schemas.json_schema import answers, count, flag, many, nullable, reads, record, text, time, word
 from schemas.serializers import SUMMARY
 from security.answers import ALWAYS, REPEAT
@@ -26,6 +28,17 @@ JOB = record(
         "began": time("Its last start, UTC"),
         "succeeded": nullable(time("Its last success, UTC")),
         "error": nullable(text("Why it failed last")),
+    },
+)
+DESTINATION = record(
+    "DestinationState",
+    "What waits to be sent to a destination, and whether it fails.",
+    {
+        "name": text("Its name"),
+        "waiting": count("Messages that wait"),
+        "waiting_since": nullable(time("When the oldest of them was found, UTC")),
+        "failing_since": nullable(time("When the oldest of those was found whose last try failed, UTC")),
+        "error": nullable(text("Why the newest of those failed last")),
     },
 )
 SCHEDULE = record(
@@ -48,6 +61,7 @@ READY = record(
         "last_collection": nullable(record("LatestCollection", "The collection that started last.", SUMMARY)),
         "schedule": nullable(SCHEDULE),
         "chores": {"type": "object", "additionalProperties": JOB},
+        "destinations": {"type": "object", "additionalProperties": DESTINATION},
         "missing_fields": nullable(many({"type": "string"}), "Fields that X gave with none of the newest posts; else null"),
         "refused_by_x": nullable(many({"type": "string"}), "The reasons why X refuses every request; null where it does not"),
     },
@@ -65,7 +79,7 @@ class LivezResource(MonitorResource):
         return {"status": "alive"}
 
 
-class ReadyzResource(CollectorResource):
+class ReadyzResource(WatchResourceBase):
     """200 once the database is migrated and reads answer, also while X refuses the credentials."""
 
     answers = answers(get=reads(READY, "The service is ready"))
@@ -77,6 +91,7 @@ class ReadyzResource(CollectorResource):
             last, source = latest(session), source_of(session)
             missing = missing_fields(session)
             planned, refusals, jobs = schedule(session), current_refusals(session), job_states(session)
+            destinations = destination_states(session, self._destinations.names)
         return {
             "status": "ready",
             "read_only": self._collector.read_only,
@@ -85,6 +100,7 @@ class ReadyzResource(CollectorResource):
             "last_collection": {name: getattr(last, name) for name in SUMMARY} if last else None,
             "schedule": {"every_seconds": planned.every, "next": planned.due, "kept": planned.kept} if planned else None,
             "chores": {job.name: {"began": job.began, "succeeded": job.succeeded, "error": job.error} for job in jobs},
+            "destinations": {one.name: one for one in destinations},
             "missing_fields": missing or None,
             "refused_by_x": sorted(refusals) or None,
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from itertools import product
 from typing import Any
 
@@ -20,6 +21,7 @@ from collector.runs.collector import Collector
 from collector.x.failures import BLOCKING, ENDPOINTS, KINDS
 from collector.x.parsing import REQUIRED_FIELDS
 from queries.billing import BillingDays
+from queries.notifications import DestinationState, destination_states, notification_counts
 from queries.service import JobView, ServiceMetrics, job_states, service_metrics
 from queries.spend import Outlook, UsageComparison, newest_comparison
 from queries.tags import tracked_coverage
@@ -29,6 +31,7 @@ from schemas.serializers import MICRO
 from security.answers import compress_response
 from settings import VERSION
 from telemetry.metrics import HttpMetrics, scrape_registry
+from watches.destinations import Destinations
 
 PREFIX = "twitterapi"
 
@@ -42,8 +45,8 @@ class MetricsResource(MonitorResource):
     gives = ("text/plain", "application/openmetrics-text")
     answers = answers(get=[DocumentedAnswer(200, "The metrics", PLAIN)])
 
-    def __init__(self, collector: Collector, jobs: JobRunner, http: HttpMetrics) -> None:
-        self._database_metrics, self._http = DatabaseCollector(collector, jobs), http
+    def __init__(self, collector: Collector, jobs: JobRunner, http: HttpMetrics, destinations: Destinations) -> None:
+        self._database_metrics, self._http = DatabaseCollector(collector, jobs, destinations), http
 
     def get(self) -> Any:
         """Show the metrics of this service, for Prometheus."""
@@ -56,8 +59,9 @@ class MetricsResource(MonitorResource):
 class DatabaseCollector:
     """Metrics that are read from the database at each scrape, so that any process may collect; none while it can't be read."""
 
-    def __init__(self, collector: Collector, jobs: JobRunner) -> None:
+    def __init__(self, collector: Collector, jobs: JobRunner, destinations: Destinations) -> None:
         self._collector, self._jobs, self._database = collector, jobs, collector.database
+        self._destinations = destinations
 
     def collect(self) -> Iterator[Metric]:
         """Yield the metrics; prometheus_client calls this at each scrape."""
@@ -69,6 +73,8 @@ class DatabaseCollector:
                 begins = self._collector.billing_days(session)
                 jobs, compared, coverage = job_states(session), newest_comparison(session), tracked_coverage(session)
                 planned = {name: every.total_seconds() for name, every in self._jobs.planned_intervals(session).items()}
+                told = notification_counts(session, self._destinations.names)
+                destinations = destination_states(session, self._destinations.names)
             size = self._database.size
         except DatabaseUnavailable:
             return
@@ -77,6 +83,7 @@ class DatabaseCollector:
         yield from _spend_metrics(money, budget=self._collector.order.billing.budget, compared=compared)
         yield from _billing_day_metrics(begins)
         yield from _collection_metrics(metrics)
+        yield from _notification_metrics(told, destinations)
         backup = newest_backup(self._database)
         yield _metric("database_sequence", "Number of changes of what the API shows", metrics.sequence)
         yield _metric("database_size_bytes", "Size of the database and its write-ahead log", size)
@@ -165,6 +172,24 @@ def _collection_metrics(metrics: ServiceMetrics) -> Iterator[Metric]:
     if metrics.rate_limit_remaining is not None:
         allowed = "Requests that X still allows in the current window"
         yield _metric("x_rate_limit_remaining", allowed, metrics.rate_limit_remaining)
+
+
+def _notification_metrics(told: Values, destinations: Sequence[DestinationState]) -> Iterator[Metric]:
+    """Yield what became of tries, and what waits."""
+    tries = "Tries to send a message by their outcome, and messages that were given up after a day"
+    yield _metric("notifications", tries, told, "destination", "outcome", family=CounterMetricFamily)
+    waiting = {one.name: float(one.waiting) for one in destinations}
+    yield _metric("notifications_waiting", "Messages that wait to be sent", waiting, "destination")
+    oldest = {one.name: _age(one.waiting_since) for one in destinations}
+    yield _metric("notifications_waiting_seconds", "Age of the oldest message that waits", oldest, "destination")
+    failing = {one.name: _age(one.failing_since) for one in destinations}
+    meaning = "Age of the oldest message that waits because a try failed"
+    yield _metric("notifications_failing_seconds", meaning, failing, "destination")
+
+
+def _age(since: datetime | None) -> float:
+    """Return the seconds since a time, 0 without one."""
+    return max(0.0, (datetime.now(UTC) - since).total_seconds()) if since else 0.0
 
 
 def _metric(name: str, meaning: str, values: Values | float, *labels: str, family: Any = GaugeMetricFamily) -> Metric:

@@ -18,6 +18,7 @@ from queries.timeline import TooManyBuckets
 from queries.zones import HOUR
 from resources.snapshots import SnapshotResource
 from resources.timeline import START_AND_END, HourArguments
+from schemas.arguments import FilterArguments
 from schemas.json_schema import HASHTAG, SHARE, Schema, answers, count, identifier, many, nullable, number, reads, record, text
 from schemas.parameters import bucket_length
 from schemas.problems import BadInput, ParameterError
@@ -64,7 +65,7 @@ class SpikeArguments(HourArguments):
 class SpikesResource(SnapshotResource):
     """The newest hundred spikes of a period, which is the last seven days unless since or until are given."""
 
-    arguments = SpikeArguments
+    arguments: type[FilterArguments] = SpikeArguments
     answers = answers(get=reads(SPIKES, "The spikes"))
     by_minute = True
 
@@ -74,12 +75,16 @@ class SpikesResource(SnapshotResource):
 
     def read(self, session: Session, *, filters: Filters, bucket: timedelta, tz: ZoneInfo) -> Any:
         """Return the spikes with what stands out in each."""
-        now = int(x_now(session).timestamp())
-        try:
-            found = explained_spikes(session, filters, bucket=bucket, zone=tz, now=now)
-        except TooManyBuckets as error:
-            raise BadInput([ParameterError("bucket", TOO_MANY)]) from error
-        return {"spikes": [_shown(one) for one in found]}
+        return {"spikes": [_shown(one) for one in spikes_of(session, filters, bucket, tz)]}
+
+
+def spikes_of(session: Session, filters: Filters, bucket: timedelta, zone: ZoneInfo) -> list[ExplainedSpike]:
+    """Return the spikes until now, newest first; raises BadInput for too many buckets."""
+    now = int(x_now(session).timestamp())
+    try:
+        return explained_spikes(session, filters, bucket=bucket, zone=zone, now=now)
+    except TooManyBuckets as error:
+        raise BadInput([ParameterError("bucket", TOO_MANY)]) from error
 
 
 def _shown(one: ExplainedSpike) -> dict[str, Any]:

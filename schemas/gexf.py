@@ -22,9 +22,9 @@ def gexf(network: Network) -> bytes:
     SubElement(attributes, "attribute", id="tweets", title="Tweets", type="long")
     nodes, edges = SubElement(graph, "nodes"), SubElement(graph, "edges")
     for node in network.nodes:
-        _add(SubElement(nodes, "node", id=_allowed(node.id), label=_allowed(node.id)), node.tweets)
+        _add(SubElement(nodes, "node", id=allowed(node.id), label=allowed(node.id)), node.tweets)
     for at, (source, target, weight) in enumerate(network.edges):
-        SubElement(edges, "edge", id=str(at), source=_allowed(source), target=_allowed(target), weight=str(weight))
+        SubElement(edges, "edge", id=str(at), source=allowed(source), target=allowed(target), weight=str(weight))
     written: bytes = tostring(root, encoding="utf-8", xml_declaration=True)
     return written
 
@@ -34,5 +34,6 @@ def _add(node: Any, tweets: int) -> None:
     SubElement(values, "attvalue", {"for": "tweets", "value": str(tweets)})
 
 
-def _allowed(text: str) -> str:
+def allowed(text: str) -> str:
+    """Return a text without the characters that XML forbids."""
     return FORBIDDEN.sub("", text)

@@ -183,6 +183,14 @@ PATH_PARAMETERS = {
         "The name of a saved view",
         "DevOps, 30 days",
     ),
+    "watch": Parameter(
+        parse_name,
+        f"{EXPECTED_NAME}, without /",
+        {"type": "string", "minLength": 1, "maxLength": LONGEST_NAME, "pattern": NAME_PATTERN.replace("[^", "[^/")},
+        "The name of a watch",
+        "outages",
+    ),
+    "feed_id": whole(0, LARGEST_ID, "The id of a feed", 1),
 }
 MEANINGS = {"tag": "A hashtag in any case, its # optional", "username": "A username in any case, its @ optional"}
 """Of parts of a path, which are no filters there."""

@@ -268,9 +268,10 @@ def _search(text: str) -> TextSearch:
     return search
 
 
-def _bound(label: str, description: str, example: str) -> Parameter:
+def time_or_day(description: str, example: str | None = None, **options: Any) -> Parameter:
+    """Return the parameter of a time, or of a day, which means its midnight."""
     expected = "a time such as 2026-11-17T12:34:56Z, or a day such as 2026-11-17"
-    return Parameter(_time_or_day, expected, json_schema.INSTANT_OR_DAY, description, example, label=label)
+    return Parameter(_time_or_day, expected, json_schema.INSTANT_OR_DAY, description, example, **options)
 
 
 PARAMETERS: dict[str, Parameter] = {
@@ -318,8 +319,8 @@ PARAMETERS: dict[str, Parameter] = {
         "Fiwufa_0x",
         label="Author",
     ),
-    "since": _bound("From", "Only tweets that were posted at or after this time", "2025-12-30T18:00:00Z"),
-    "until": _bound("Until", "Only tweets that were posted before this time", "2025-12-31T06:00:00Z"),
+    "since": time_or_day("Only tweets that were posted at or after this time", "2025-12-30T18:00:00Z", label="From"),
+    "until": time_or_day("Only tweets that were posted before this time", "2025-12-31T06:00:00Z", label="Until"),
     "min_followers": Parameter(
         partial(_number, lowest=0, highest=MOST_FOLLOWERS),
         f"a whole number from 0 to {MOST_FOLLOWERS}",

@@ -14,6 +14,8 @@ from werkzeug.datastructures import WWWAuthenticate
 from werkzeug.exceptions import Forbidden, HTTPException, Unauthorized
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from alchemy import DatabaseRevision, DatabaseUnavailable
+from schemas.feeds import KEY, feed_path, query_pairs
 from security.browsers import (
     SESSION,
     Headers,
@@ -43,6 +45,8 @@ OPEN_PATHS = frozenset({"/livez", "/readyz", SIGN_IN, SIGN_OUT})
 STATIC = "/static/"
 SCOPE = "guard.scope"  # in the WSGI environment: the Scope of the request
 SCRAPED, PRICE = "/metrics", "/view/collections/new"
+WRONG_KEY = "the key is wrong, or its feed was deleted: POST /feeds makes another"
+OTHER_FEED = "this key reads one feed, by GET and with exactly its parameters: use the address that POST /feeds gave"
 PAGES = "pages"
 FINISH_PAGE = "finish_page"
 """The function that each answer of a page passes through: it renders problems for browsers."""
@@ -53,6 +57,8 @@ REFUSED = {
     Scope.SCRAPE: f"this token may only scrape {SCRAPED}: send one that API_TOKEN or API_READ_TOKEN holds",
     Scope.READ: "this token may only read: send one that API_TOKEN holds",
 }
+
+PathOfKey = Callable[[str], str | None]
 
 
 def is_open(path: str) -> bool:
@@ -134,8 +140,8 @@ def is_page_at(app: Flask, path: str) -> bool:
 class Guard:
     """Checks Host, token and session, and leaves the request's scope in its WSGI environment (`SCOPE`)."""
 
-    def __init__(self, app: Flask, settings: Settings, on_token: OnToken) -> None:
-        self._app, self._inner = app, app.wsgi_app
+    def __init__(self, app: Flask, settings: Settings, on_token: OnToken, path_of_key: PathOfKey) -> None:
+        self._app, self._inner, self._path_of_key = app, app.wsgi_app, path_of_key
         self._hosts, self._is_open, self._origins = KnownHosts(settings), settings.allow_open, settings.cors_origins or ()
         self._is_proxied, self._has_warned = settings.trusted_proxies > 0, False
         self.tokens, self.failures = Tokens(settings, on_token), FailedAttempts()
@@ -152,15 +158,18 @@ class Guard:
             if allowed:
                 return self._respond(partial(_empty_response, allowed), environ, start)
             environ[SCOPE] = self._scope(environ)
-        except HTTPException as refusal:
+        except (HTTPException, DatabaseUnavailable, DatabaseRevision) as refusal:
             return self._respond(partial(self._refusal_response, refusal), environ, start)
         return self._inner(environ, start)
 
     def _scope(self, environ: dict[str, Any]) -> Scope:
         """The scope of a request. Raises Unauthorized, or Forbidden for another machine if there is no token."""
-        if not self.tokens.are_required:
-            if not self._is_open:
-                self._check_address(environ)
+        are_required = self.tokens.are_required
+        if not are_required and not self._is_open:
+            self._check_address(environ)
+        if not is_open(environ["PATH_INFO"]) and (keys := _keys(environ)):
+            return self._feed_scope(environ, keys)
+        if not are_required:
             return Scope.WRITE
         if is_open(environ["PATH_INFO"]):
             return Scope.NOTHING
@@ -172,6 +181,16 @@ class Guard:
         except ForgedSession:
             return self._fail(environ, "the session is not from this service, or its token was removed: sign in again")
         return scope or _raise_unauthorized(f"a token is needed: {REMEDY}")
+
+    def _feed_scope(self, environ: dict[str, Any], keys: list[str]) -> Scope:
+        """The scope of a request with the key of a feed: it may read that feed, and nothing else."""
+        path = self._path_of_key(keys[0]) if len(keys) == 1 else None
+        if path is None:
+            return self._fail(environ, WRONG_KEY)
+        asked = feed_path(environ["PATH_INFO"], _pairs(environ))
+        if asked != path or environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            raise Forbidden(OTHER_FEED)
+        return Scope.READ
 
     def _check_address(self, environ: dict[str, Any]) -> None:
         """Raise Forbidden for clients on other machines, and for those without an address, as behind a Unix socket."""
@@ -185,8 +204,8 @@ class Guard:
         self.failures.slow_down(environ)
         _raise_unauthorized(detail, error="invalid_token")
 
-    def _refusal_response(self, refusal: HTTPException) -> Any:
-        is_anonymous = isinstance(refusal, Unauthorized) and "Authorization" not in request.headers
+    def _refusal_response(self, refusal: Exception) -> Any:
+        is_anonymous = isinstance(refusal, Unauthorized) and "Authorization" not in request.headers and KEY not in request.args
         return _redirect_to_sign_in() if is_anonymous and is_page(self._app) else self._app.handle_user_exception(refusal)
 
     def _respond(self, make_response: Callable[[], Any], environ: dict[str, Any], start: Start) -> Iterable[bytes]:
@@ -196,9 +215,12 @@ class Guard:
             return self._app.finalize_request(make_response())(environ, start)
 
 
-def install_guard(app: Flask, settings: Settings, on_token: OnToken) -> Guard:
-    """Return a guard around an app, also registered in its extensions."""
-    guard: Guard = app.extensions.setdefault("guard", Guard(app, settings, on_token))
+def install_guard(app: Flask, settings: Settings, on_token: OnToken, path_of_key: PathOfKey) -> Guard:
+    """Return a guard around an app, also registered in its extensions.
+
+    `path_of_key` returns the path of the feed that a key reads, None for a wrong one; it may raise DatabaseUnavailable.
+    """
+    guard: Guard = app.extensions.setdefault("guard", Guard(app, settings, on_token, path_of_key))
     return guard
 
 
@@ -206,6 +228,15 @@ def behind_proxies(app: Callable[..., Iterable[bytes]], settings: Settings) -> C
     """Return the app behind trusted proxies: client address, scheme and Host are those that the proxies report."""
     count = settings.trusted_proxies
     return ProxyFix(app, x_for=count, x_proto=count, x_host=count, x_port=count) if count else app
+
+
+def _keys(environ: dict[str, Any]) -> list[str]:
+    """The keys of feeds that a request has, of which one is right at most."""
+    return [value for name, value in _pairs(environ) if name == KEY]
+
+
+def _pairs(environ: dict[str, Any]) -> list[tuple[str, str]]:
+    return query_pairs(environ.get("QUERY_STRING", "").encode("latin-1", "replace").decode("utf-8", "replace"))
 
 
 def _raise_unauthorized(detail: str, **fault: str | None) -> NoReturn:

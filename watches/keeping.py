@@ -18,7 +18,7 @@ from watches.definitions import WatchDefinition, read_definition
 MOST_WATCHES = 100
 LONGEST = timedelta(days=8)
 """As old as a tweet that a collection stores may be: X's recent search reaches back seven days."""
-DELETED = "the watch was deleted"
+DELETED, PAUSED = "the watch was deleted", "the watch was paused"
 
 
 class TooManyWatches(Exception):
@@ -28,7 +28,8 @@ class TooManyWatches(Exception):
 def save_watch(database: Database, name: str, definition: WatchDefinition) -> bool:
     """Save a watch, in place of one with its name, and return whether it is new; raises TooManyWatches, DatabaseUnavailable.
 
-    One that watches something else than before, or was paused, begins anew: it tells nothing of the past.
+    One that watches something else than before, or was paused, begins anew: it tells nothing of the past. What waits to be sent
+    for one that is paused is not sent.
     """
 
     def save(session: Session) -> bool:
@@ -47,6 +48,8 @@ def save_watch(database: Database, name: str, definition: WatchDefinition) -> bo
             if anew:
                 session.execute(delete(ToldTweet).where(ToldTweet.watch_id == known.id))
                 _mark_told(session, known.id)
+            if definition.paused:
+                _end_waiting(session, known.id, PAUSED)
         counters.bump_sequence(session)
         return known is None
 
@@ -61,15 +64,20 @@ def delete_watch(database: Database, name: str) -> bool:
         known = stored_watch(session, name)
         if known is None:
             return False
-        own = select(Message.id).where(Message.watch_id == known.id)
-        waiting = update(Notification).where(Notification.state == "waiting", Notification.message_id.in_(own))
-        session.execute(waiting.values(state="failed", error=DELETED))
+        _end_waiting(session, known.id, DELETED)
         session.execute(delete(ToldTweet).where(ToldTweet.watch_id == known.id))
         session.execute(delete(Watch).where(Watch.id == known.id))
         counters.bump_sequence(session)
         return True
 
     return database.write(remove)
+
+
+def _end_waiting(session: Session, watch_id: int, reason: str) -> None:
+    """Let what waits to be sent for a watch fail, so that it is not sent."""
+    own = select(Message.id).where(Message.watch_id == watch_id)
+    waiting = update(Notification).where(Notification.state == "waiting", Notification.message_id.in_(own))
+    session.execute(waiting.values(state="failed", error=reason))
 
 
 def _beginning(session: Session) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Languages, searches and the texts of tweets, as pages write them."""
+"""Languages and the texts of tweets, as pages write them."""
 
 from __future__ import annotations
 
@@ -7,14 +7,10 @@ from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
-from queries.tweets import TweetView
+from queries.resonance import reactions as reactions
 from text.entities import plain as plain
-from text.phrases import plural
-from text.search import TextSearch, found_places, search_parts
-from text.words import query_words
+from text.search import TextSearch, found_places
 
-REACTIONS = {"likes": "like", "reposts": "repost", "replies": "reply", "quotes": "quote", "views": "view"}
-REACTIONS_PLURAL = {"reply": "replies"}
 LINK_REL = "noopener nofollow ugc"
 URL = re.compile(r"(https?://[^\s<>\"'`\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]*[\w/=&#%+~-])", re.IGNORECASE)
 HTML_LANG = re.compile(r"[a-z]{2}", re.ASCII)
@@ -108,14 +104,6 @@ NO_LANGUAGE = frozenset({"art", "qam", "qct", "qht", "qme", "qst", "und", "zxx"}
 """Codes of texts without a language."""
 
 
-def reactions(view: TweetView) -> str:
-    """Return the numbers of a tweet, such as `3 likes, 1 repost, 20 views`, without zeros; empty if none is known."""
-    counts = {noun: getattr(view, name) for name, noun in REACTIONS.items()}
-    said = [plural(count, noun, REACTIONS_PLURAL.get(noun, "")) for noun, count in counts.items() if count]
-    none_yet = view.engagement == 0
-    return ", ".join(["no reactions yet", *said] if none_yet else said)
-
-
 def tweet_text(text: str, search: TextSearch | None = None) -> Markup:
     """Return a tweet's text as HTML: escaped, with what was searched for marked.
 
@@ -127,18 +115,6 @@ def tweet_text(text: str, search: TextSearch | None = None) -> Markup:
         inner = _marked(part, [(start - at, end - at) for start, end in found])
         html, at = html + (_link(part, inner) if number % 2 else inner), at + len(part)
     return html
-
-
-def search_chip(text: str) -> tuple[str, str]:
-    """Return a search as people say it, in two parts: what is meant, and the words."""
-    parts = [part for part in search_parts(text) if query_words(part.written)]
-    wanted, unwanted = (
-        [f"“{part.written}”" if part.is_phrase else part.written for part in parts if part.is_excluded == excluded]
-        for excluded in (False, True)
-    )
-    if not wanted:
-        return "does not contain:", ", ".join(unwanted)
-    return "contains:", " ".join(wanted) + (f", not: {', '.join(unwanted)}" if unwanted else "")
 
 
 def language(code: str) -> str:

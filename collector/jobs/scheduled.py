@@ -10,6 +10,7 @@ import logging
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -74,7 +75,8 @@ class NotDone(Exception):
 class ScheduledJob(NamedTuple):
     """A job by name: how often it is done, if `has_work`, and its work, which ends soon after the event is set.
 
-    `rare` jobs usually have nothing to do. `shown_interval` is what operators see where it differs from `every`.
+    `rare` jobs usually have nothing to do. `shown_interval` is what operators see where it differs from `every`. The jobs of a
+    `thread` are done one after the other, and don't wait for those of another.
     """
 
     name: str
@@ -83,6 +85,7 @@ class ScheduledJob(NamedTuple):
     work: JobWork
     rare: bool = False
     shown_interval: timedelta | None = None
+    thread: str = "scheduled jobs"
 
 
 class Plan(NamedTuple):
@@ -217,12 +220,14 @@ class ScheduledJobs:
 
 
 class JobRunner:
-    """Does the jobs of a database when they are due, one after the other, in a thread of its own."""
+    """Does the jobs of a database when they are due, those of each thread one after the other."""
 
     def __init__(self, database: Database, jobs: Sequence[ScheduledJob]) -> None:
         self._database, self._jobs = database, jobs
-        self._stop, self._stop_work = threading.Event(), threading.Event()
-        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+        self._under_way: set[threading.Event] = set()
+        self._threads: list[threading.Thread] = []
 
     def planned_intervals(self, session: Session) -> dict[str, timedelta]:
         """How often each job is done, by name, without rare ones that have nothing to do now."""
@@ -231,24 +236,31 @@ class JobRunner:
 
     def start(self) -> None:
         """Do what is due now and from now on."""
-        if self._jobs:
-            self._thread = threading.Thread(target=self._run, name="scheduled jobs", daemon=True)
-            self._thread.start()
+        for name in dict.fromkeys(job.thread for job in self._jobs):
+            own = [job for job in self._jobs if job.thread == name]
+            self._threads.append(threading.Thread(target=self._run, args=(own,), name=name, daemon=True))
+            self._threads[-1].start()
 
     def stop(self) -> None:
-        """Start no further job; the one that runs ends soon."""
+        """Start no further job; those that run end soon."""
         self._stop.set()
-        self._stop_work.set()
+        with self._lock:
+            for stop_work in self._under_way:
+                stop_work.set()
 
     def close(self, *, seconds: float = 5) -> None:
-        """Stop, and wait for the thread."""
+        """Stop, and wait for the threads."""
         self.stop()
-        if self._thread:
-            self._thread.join(seconds)
+        deadline = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def run_due(self) -> None:
         """Do each job that is due, once."""
-        for job in self._jobs:
+        self._run_due(self._jobs)
+
+    def _run_due(self, jobs: Sequence[ScheduledJob]) -> None:
+        for job in jobs:
             if self._stop.is_set():
                 return
             try:
@@ -256,10 +268,10 @@ class JobRunner:
             except DatabaseUnavailable as error:
                 log.warning("job not done", extra={"scheduled_job": job.name, "reason": str(error)})
 
-    def _run(self) -> None:
+    def _run(self, jobs: Sequence[ScheduledJob]) -> None:
         while True:
             try:
-                self.run_due()
+                self._run_due(jobs)
             except Exception:
                 log.exception("job runner failed")
             if self._stop.wait(CHECK_EVERY_S):
@@ -274,10 +286,24 @@ class JobRunner:
             return
         failure: Failure | None = INTERRUPTION
         try:
-            with lease.renewing(self._database, token, self._stop_work.set, name=_lease_name(job)):
-                failure = _work(job, self._stop_work)
+            with self._stoppable() as stop_work, lease.renewing(self._database, token, stop_work.set, name=_lease_name(job)):
+                failure = _work(job, stop_work)
         finally:
             self._database.write(partial(_end, job, token, failure), timeout_s=lease.LASTS_S)
+
+    @contextmanager
+    def _stoppable(self) -> Iterator[threading.Event]:
+        """Give an event that is set when the runner stops."""
+        stop_work = threading.Event()
+        with self._lock:
+            self._under_way.add(stop_work)
+        try:
+            if self._stop.is_set():
+                stop_work.set()
+            yield stop_work
+        finally:
+            with self._lock:
+                self._under_way.discard(stop_work)
 
 
 def _is_due(session: Session, job: ScheduledJob) -> bool:

@@ -217,3 +217,18 @@ def test_python_api_comply_removes_or_says_why(collector: Collector, emulator: E
     assert run_api("--comply") == 0
     assert "1 tweet removed" in capsys.readouterr().err
     assert rows(collector.database, select(Tweet.id).where(Tweet.id == first)) == []
+
+
+def test_a_job_of_another_thread_is_not_delayed(database: Database) -> None:
+    begun, release, work = threading.Event(), threading.Event(), Work()
+
+    def slowly(_stop: threading.Event) -> None:
+        begun.set()
+        release.wait(LONGEST_WAIT_S)
+
+    runner = JobRunner(database, [work.task("tidy")._replace(work=slowly), work.task()._replace(thread="another")])
+    runner.start()
+    assert begun.wait(LONGEST_WAIT_S)
+    wait_until(lambda: work.times == 1)
+    release.set()
+    runner.close(seconds=LONGEST_WAIT_S)

@@ -8,6 +8,7 @@ import pytest
 
 from emulator import Emulator
 from tests.fixtures.environment import environment
+from tests.fixtures.receiver import receiving
 from tests.fixtures.service import Service, in_process
 from tests.openapi.contract import Contract
 from tests.resources.conftest import QUIET
@@ -17,9 +18,10 @@ from tests.resources.conftest import QUIET
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """The service after one collection."""
     folder = tmp_path_factory.mktemp("service")
-    with Emulator() as emulator:
+    with Emulator() as emulator, receiving() as receiver:
         emulator.clock.hold(QUIET)
-        with in_process(folder, **environment(folder, emulator)) as running:
+        own = environment(folder, emulator) | {"NOTIFY_URLS": f"team={receiver.url()}"}  # the example of a watch names it
+        with in_process(folder, **own) as running:
             assert running.get("/database").status_code == 200
             yield running
 

@@ -11,10 +11,11 @@ from tests.fixtures.service import Service
 from tests.openapi.contract import Call, Contract
 
 
-def order(call: Call) -> tuple[bool, bool, bool, str]:
-    """Reads come first, then what collects, then what deletes, the whole database at last."""
-    deletes = call.method == "delete"
-    return call.method != "get" or call.template == "/database", deletes and call.template == "/database", deletes, call.method
+def order(call: Call) -> tuple[bool, bool, bool, bool, str]:
+    """Reads come first, then what collects or saves, then what needs that, then what deletes, the whole database at last."""
+    deletes, needs = call.method == "delete", call.template.endswith(("/test", "/preview"))
+    changes = needs or call.method != "get" or call.template == "/database"
+    return changes, deletes and call.template == "/database", deletes, needs, call.method
 
 
 def sent(service: Service, calls: Iterable[Call]) -> Iterator[tuple[Call, requests.Response]]:

@@ -57,8 +57,8 @@ def _sent(execution: dict[str, Any]) -> Sent:
     return Sent(execution["item"]["name"], host, "/" + "/".join(url["path"]), headers.get("authorization"), tests)
 
 
-def test_every_test_of_the_collection_runs_and_passes(tmp_path: Path, emulator: Emulator) -> None:
-    with listening(tmp_path, **environment(tmp_path, emulator)) as service:
+def test_every_test_of_the_collection_runs_and_passes(tmp_path: Path, settings: dict[str, str]) -> None:
+    with listening(tmp_path, **settings) as service:
         sent = newman(service.url, tmp_path)
     assert [request.name for request in sent] == [call.name for call in calls()]
     assert [call.name for call, request in zip(calls(), sent, strict=True) if call.tests - request.tests] == []

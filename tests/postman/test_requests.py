@@ -48,7 +48,7 @@ def test_every_route_has_a_request_that_succeeds_and_every_request_a_route(servi
 def test_a_run_from_top_to_bottom_answers_as_expected_and_leaves_tweets(service: Service) -> None:
     known = {**variables(), "baseUrl": "", "collectionId": "404404"}  # until GET /database tells a real one
     for call in calls():
-        answer = service.request(call.method, resolved(call.url, known), data=call.body)
+        answer = service.request(call.method, resolved(call.url, known), data=call.body and resolved(call.body, known))
         assert answer.status_code == call.status, call.name
         known |= call.captured(answer)
     assert service.get("/tweets").json()["tweets"]

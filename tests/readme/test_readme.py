@@ -18,7 +18,7 @@ from tests.fixtures.service import in_process
 EXAMPLES = ((ROOT / "README.md").read_text(), (ROOT / "docs/api.md").read_text())
 CURL_LINES = [line for page in EXAMPLES for line in re.findall(r"^curl (.*)$", page, re.MULTILINE)]
 DOCUMENTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "evidences/README.md"]
-BEGINS = ("{", "# HELP", '"id",', "id,created,tweet")
+BEGINS = ("{", "<?xml", "# HELP", '"id",', "id,created,tweet")
 
 curl = ArgumentParser(exit_on_error=False)
 curl.add_argument("url")
@@ -29,7 +29,11 @@ curl.add_argument("-w", dest="written", default="")
 
 def test_every_curl_line_answers_without_an_error(tmp_path: Path, emulator: Emulator) -> None:
     assert len(CURL_LINES) >= 25
-    with in_process(tmp_path, **environment(tmp_path, emulator) | {"TW_NUMBER": "10"}) as service:
+    with in_process(
+        tmp_path,
+        **environment(tmp_path, emulator)
+        | {"TW_NUMBER": "10", "NOTIFY_URLS": "me=json://127.0.0.1:9/;team=json://127.0.0.1:9/"},
+    ) as service:
         assert service.request("POST", "/database").status_code == 200
         for line in CURL_LINES:
             assert not re.search("[?&]", re.sub("'[^']*'", "", line)), "a shell takes this for its own"

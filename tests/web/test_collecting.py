@@ -18,7 +18,7 @@ from tests.fixtures.readings import settle_authors
 from tests.fixtures.service import Service
 from tests.fixtures.views import Serve
 from tests.fixtures.waiting import wait_until
-from web.status import advice
+from text.advice import advice
 
 PATH = "/view/collections"
 PRICE = re.compile(r"\$\d+\.\d\d")

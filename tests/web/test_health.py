@@ -29,7 +29,9 @@ from tests.fixtures.documents import opened
 from tests.fixtures.environment import MakeSettings
 from tests.fixtures.service import Service, in_process
 from tests.fixtures.views import Serve, total
-from web.status import ADVICE, Level, Part
+from text.advice import ADVICE
+from watches.destinations import Destinations
+from web.status import Level, Part
 from web.views import health
 from web.views.health import Shipping, shipping
 from web.views.health import parts as parts_of
@@ -172,7 +174,8 @@ def test_a_billing_day_that_disagrees_with_x_needs_attention(make: Make, emulato
     found = parts(collector)["Billing month"]
     assert (found.level, "day 14" in found.state, "BILLING_DAY=14" in found.advice) == (Level.ATTENTION, True, True)
     metrics = {
-        metric.name: metric.samples for metric in DatabaseCollector(collector, JobRunner(collector.database, [])).collect()
+        metric.name: metric.samples
+        for metric in DatabaseCollector(collector, JobRunner(collector.database, []), Destinations(())).collect()
     }
     assert [sample.value for sample in metrics["twitterapi_billing_day_disagrees"]] == [1]
     assert {sample.labels["by"]: sample.value for sample in metrics["twitterapi_billing_day"]} == {"setting": 3, "x": 14}

@@ -16,17 +16,23 @@ from collector.runs.collector import Collector
 from collector.sources import EMULATOR, SourceRefused, require
 from collector.x.failures import BLOCKING, FIELDS, OK
 from queries.counters import missing_fields, x_now
+from queries.notifications import destination_states, notification_counts
 from queries.refreshing import refresh_off
 from queries.service import ServiceMetrics, job_states, service_metrics
+from queries.spend import spend_finding
 from queries.tweets import tweet_count
 from security.answers import REPEAT
 from settings import VERSION
 from telemetry.metrics import HttpMetrics, scrape_registry
-from text.phrases import day, dollars, moment, number, plural, sentence
+from text.advice import advice
+from text.phrases import day, moment, number, plural, sentence
 from web.site import Route, Site, tidy_redirect
-from web.status import Level, Part, advice, collection_status, outdated, x_trouble
+from web.status import Level, Part, collection_status, outdated, x_trouble
 
 CHECK_LOGSTASH = "Check whether Logstash answers at LOGSTASH_HOST. The standard output has every record."
+CHECK_DESTINATION = (
+    "Messages are tried again for a day. Check the service and its URL in NOTIFY_URLS; “Test” of a watch tries it at once."
+)
 REFRESH = "Second look"
 MISSED = (
     "The service must run at some time from 22:00 to 23:30 UTC. The page Read tweets again, which Schedule links to, reads "
@@ -85,6 +91,7 @@ def parts(session: Session, collector: Collector, shipped: Shipping, zone: ZoneI
         *_billing_day(session, collector),
         *_refresh(session, zone, refreshes=refreshes),
         *_jobs(session, zone),
+        *_destinations(session, zone),
         _logs(shipped),
     ]
 
@@ -146,11 +153,9 @@ def _changed_fields(session: Session) -> str:
 
 def _budget(session: Session, collector: Collector) -> Part:
     view, billing = collector.outlook(session), collector.order.billing
-    used, budget = view.used, billing.budget
+    used, budget, state = view.used, billing.budget, spend_finding(view, billing.budget)
     if budget is None:
-        return Part("Budget", Level.OK, f"At most {dollars(used)} spent this billing month, without a budget.")
-    spent = f"At most {dollars(used)} of {dollars(budget)} spent in the billing month that ends {day(view.end)}."
-    state = f"{spent} Forecast: {dollars(view.forecast)}."
+        return Part("Budget", Level.OK, state)
     if budget - used < billing.prices.most(SMALLEST_PAGE):
         return Part("Budget", Level.BROKEN, f"{state} The rest does not pay for the smallest request.", advice("budget"))
     if view.forecast > budget:
@@ -195,6 +200,23 @@ def _jobs(session: Session, zone: ZoneInfo) -> Iterator[Part]:
     if jobs and not any(job.has_failed for job in jobs):
         done = ", ".join(f"{job.name} {moment(job.succeeded, zone)}" for job in jobs if job.succeeded)
         yield Part("Scheduled jobs", Level.OK, f"Last done: {done}." if done else "The first ones are running.")
+
+
+def _destinations(session: Session, zone: ZoneInfo) -> Iterator[Part]:
+    """Yield each destination that fails, or one part if none does and something was sent or waits."""
+    states = destination_states(session, ())
+    for one in states:
+        if one.failing_since:
+            state = f"It does not get a message of {moment(one.failing_since, zone)}: {one.error}. {_waiting(one.waiting)}"
+            yield Part(f"Destination “{one.name}”", Level.ATTENTION, state, CHECK_DESTINATION)
+    sent = sum(count for (_, outcome), count in notification_counts(session, ()).items() if outcome == "sent")
+    if (sent or states) and not any(one.failing_since for one in states):
+        state = f"{plural(sent, 'message')} sent. {_waiting(sum(one.waiting for one in states))}"
+        yield Part("Destinations", Level.OK, state)
+
+
+def _waiting(count: int) -> str:
+    return f"{plural(count, 'message')} {'waits' if count == 1 else 'wait'}." if count else "None waits."
 
 
 def _logs(shipped: Shipping) -> Part:

@@ -1,0 +1,169 @@
+"""Delivery of a message by Apprise, which is imported at first use because that takes a while.
+
+Apprise sends in the calling thread, follows no redirect, fetches no image, reads no template, writes no file and retries
+nothing. Why it could not send is taken from its log as one of a few phrases, because its log has URLs.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Mapping
+from functools import cache
+from http.client import responses
+from typing import TYPE_CHECKING, Any
+
+from watches.messages import WatchMessage
+
+if TYPE_CHECKING:
+    from apprise import Apprise, AppriseAsset
+
+CONNECT_S, ANSWER_S = 5.0, 10.0
+MAIL, READ_AS_MARKDOWN = ("mailto", "mailtos"), ("discord", "mmost", "mmosts")
+LONGEST = {"discord": 2000, "mmost": 4000, "mmosts": 4000, "tgram": 4096, "ntfy": 3500, "ntfys": 3500}
+"""How many characters services take with the title; ntfy's are bytes, of which most texts have few more."""
+LONGEST_OTHER = 10_000
+BETWEEN = 10
+"""More than the characters that Apprise puts around a title."""
+ID_HEADER, ID_KEY = "X-Notification-Id", "id"
+"""Where the id of a message is: in the header of a mail, and in the JSON of json:// and jsons://."""
+OPTIONS = {"redirect": False, "retry": 0, "rto": ANSWER_S, "include_image": False, "include_footer": False, "avatar": False}
+OVERRIDDEN = ("format", "overflow", "emojis")
+NOT_TAKEN = ("template", "pgp_mode", "pgp_key", "use_wkd")
+"""Options of Apprise that read files or ask further hosts: a URL that has one is refused, as it would not do what it says."""
+CHATTY = ("urllib3.connection", "urllib3.connectionpool")
+"""Loggers that name the URL of a request in some warnings."""
+NOT_ACCEPTED = "it did not accept the message"
+PHRASES = (
+    (re.compile(r"timed? ?out", re.IGNORECASE), "it did not answer in time"),
+    (re.compile(r"certificate|SSL", re.IGNORECASE), "there is no secure connection to it"),
+    (re.compile(r"refused", re.IGNORECASE), "it refuses connections"),
+    (re.compile(r"resolve|not known|resolution", re.IGNORECASE), "its host is not found"),
+    (re.compile(r"connection|socket|SMTP", re.IGNORECASE), "the connection to it failed"),
+)
+HTTP_ANSWER = re.compile(r"error=(\d{3})\b")
+MAIL_ANSWER = re.compile(r"(?:\(|was refused: )(\d{3})(?:, b['\"]| )")
+
+_sending = threading.local()
+
+
+def is_usable(url: str) -> bool:
+    """Whether Apprise accepts the URL of a destination."""
+    return _parsed(url) is not None and _service(url, 0) is not None
+
+
+def deliver(url: str, message: WatchMessage, message_id: int) -> str | None:
+    """Send a message, and return why that failed, without anything of the URL, or None."""
+    apprise = _service(url, message_id)
+    if apprise is None:
+        return "its URL is not accepted"
+    title, body, body_format = _words(scheme_of(url), message)
+    _sending.is_silent = True
+    try:
+        done = apprise.notify(body=body, title=title, body_format=body_format, log_level=logging.DEBUG)
+    finally:
+        _sending.is_silent = False
+    return None if done else _reason([(entry.level, entry.message) for entry in done.logs()])
+
+
+def scheme_of(url: str) -> str:
+    """Return the scheme of a destination's URL."""
+    return url.partition("://")[0]
+
+
+def _words(scheme: str, message: WatchMessage) -> tuple[str, str, str]:
+    """Return the title and the body that a service is sent, and the format of the body."""
+    if scheme in MAIL:
+        return message.title, message.html, "html"
+    most = LONGEST.get(scheme, LONGEST_OTHER) - BETWEEN
+    if scheme in READ_AS_MARKDOWN:
+        title = message.markdown_title
+        return title, message.markdown_within(most - len(title)), "markdown"
+    return message.title, message.text_within(most - len(message.title)), "text"
+
+
+def _reason(entries: list[tuple[str, str]]) -> str:
+    """Return the phrase for what Apprise logged; what it logged of the message itself and of the answer's body is not read."""
+    told = [text for level, text in entries if level == "WARNING" or text.startswith("Socket Exception:")]
+    for text in told:
+        if match := HTTP_ANSWER.search(text):
+            return _http_reason(int(match[1]))
+        if match := MAIL_ANSWER.search(text):
+            return f"its mail server answered {match[1]}"
+    found = [phrase for pattern, phrase in PHRASES for text in told if pattern.search(text)]
+    return found[0] if found else NOT_ACCEPTED
+
+
+def _http_reason(status: int) -> str:
+    if 300 <= status < 400:
+        return f"it answered {status}: redirects are not followed"
+    return f"it answered {status} ({responses[status]})" if status in responses else f"it answered {status}"
+
+
+def _service(url: str, message_id: int) -> Apprise | None:
+    """Return an Apprise with this service alone, None if it does not accept the URL."""
+    from apprise import Apprise
+
+    parsed = _parsed(url)
+    if parsed is None:
+        return None
+    apprise = Apprise(asset=_asset())
+    own = {name: value for name, value in parsed.items() if name not in OVERRIDDEN}
+    return apprise if apprise.add({**own, **_more(scheme_of(url), parsed, message_id)}) else None
+
+
+def _parsed(url: str) -> dict[str, Any] | None:
+    """Return a URL as Apprise reads it, None if it doesn't, or if it has an option that is not taken."""
+    _asset()
+    from apprise.plugins import url_to_dict
+
+    parsed: dict[str, Any] | None = url_to_dict(url)  # type: ignore[no-untyped-call]
+    if parsed is None or any(parsed.get(name) for name in NOT_TAKEN):
+        return None
+    return None if parsed.get("detect_owner") else parsed  # else Telegram would be asked who wrote to the bot last
+
+
+def _more(scheme: str, parsed: Mapping[str, Any], message_id: int) -> dict[str, Any]:
+    """Return what is added to a parsed URL: options in place of its own, and the id of the message."""
+    more: dict[str, Any] = dict(OPTIONS)
+    if scheme in MAIL:
+        return more | {"cto": ANSWER_S, "headers": {**parsed["headers"], ID_HEADER: str(message_id)}}
+    if scheme in ("json", "jsons"):
+        more["payload"] = {**parsed["payload"], ID_KEY: message_id}
+    return more | {"cto": CONNECT_S}
+
+
+@cache
+def _asset() -> AppriseAsset:
+    """Return Apprise's settings, and keep its log, which has URLs, out of ours. Reasons are in its records of level DEBUG."""
+    own = logging.getLogger("apprise")
+    own.propagate = False
+    own.setLevel(logging.DEBUG)
+    from apprise import AppriseAsset
+
+    for name in CHATTY:
+        logging.getLogger(name).addFilter(_is_told)
+    return AppriseAsset(
+        app_id="Hashtag monitor",
+        app_desc="Hashtag monitor",
+        app_url="",
+        async_mode=False,
+        http_redirects=False,
+        image_url_mask="",
+        image_url_logo="",
+        image_path_mask="",
+        interpret_emojis=False,
+        pgp_autogen=False,
+        pem_autogen=False,
+        service_timeout=0,
+        storage_mode="memory",
+        timezone="UTC",
+        allow_templates=False,
+        language="en",
+    )
+
+
+def _is_told(_record: logging.LogRecord) -> bool:
+    """Whether a record of a chatty logger is logged: not while this thread sends."""
+    return not getattr(_sending, "is_silent", False)

@@ -1,0 +1,69 @@
+"""Previews: what a watch would have told of a time that is past, by the same checks, from what is stored now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from functools import partial
+from math import ceil
+from typing import NamedTuple
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from models import Run
+from queries.watches import StoredWatch
+from watches.bucket_checks import collected_time
+from watches.checks import LATEST, CheckTime, Found, check_time
+from watches.definitions import WatchDefinition
+from watches.evaluating import check
+from watches.limits import TellingLimits
+from watches.sending import Render
+
+MOST = 100
+USUAL, LONGEST = timedelta(days=14), timedelta(days=90)
+
+
+class PreviewedMessage(NamedTuple):
+    """A message as it would have been sent as plain text, and the start of what it is about (UTC)."""
+
+    start: datetime
+    title: str
+    text: str
+
+
+def preview(
+    session: Session, name: str, definition: WatchDefinition, *, since: datetime, now: datetime, write: Render
+) -> list[PreviewedMessage]:
+    """Return the newest hundred messages that a watch would have sent since a time (UTC), oldest first."""
+    put = partial(write, session, name, definition)
+    shown = list(_told(session, name, definition, since, now))[-MOST:]
+    written = [(one.finding.start, put(one.finding, held_back=before, now=one.at)) for one, before in shown]
+    return [PreviewedMessage(start, message.title, message.text) for start, message in written if message]
+
+
+def _told(
+    session: Session, name: str, definition: WatchDefinition, since: datetime, now: datetime
+) -> Iterator[tuple[Found, int]]:
+    """Yield what a watch would have told, with the number of messages held back before."""
+    time, limits = check_time(session, now), TellingLimits(definition, held_back=0)
+    begin = _begin(session, definition, since, time)
+    if begin < now:
+        watch = _watch_of(session, name, definition, begin)
+        for one in check(session, watch, definition, time._replace(latest=LATEST + (now - begin))).found:
+            before = limits.take(one.at)
+            if before is not None:
+                yield one, before
+
+
+def _begin(session: Session, definition: WatchDefinition, since: datetime, time: CheckTime) -> datetime:
+    """Return since when a watch could tell anything: what it needs was collected for the first time later than asked for."""
+    collected = collected_time(session, definition, now=time.x)
+    first = datetime.fromtimestamp(collected.begin, since.tzinfo)
+    return max(since, first) if collected.periods else since
+
+
+def _watch_of(session: Session, name: str, definition: WatchDefinition, begin: datetime) -> StoredWatch:
+    """Return a watch as it would be that was made at a time; its id is none that is stored."""
+    after = session.scalar(select(func.max(Run.id)).where(Run.started < begin)) or 0
+    return StoredWatch(0, name, definition.written(), begin, ceil(begin.timestamp()), after, None, None, 0)

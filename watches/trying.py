@@ -1,0 +1,98 @@
+"""Trials: an example of a watch's messages, sent to each of its destinations at once, outside of the outbox."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import orjson
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from alchemy import Database
+from models import Message
+from queries.watches import stored_watch
+from watches.definitions import WatchDefinition, read_definition
+from watches.destinations import Destinations
+from watches.findings import Finding
+from watches.messages import WatchMessage, sample
+from watches.sending import Render
+
+LONGEST_S = 10.0
+TITLE = "Test: "
+TOO_SLOW = f"it did not answer within {LONGEST_S:.0f} seconds"
+NO_ID = 0
+"""The id of messages that are no notifications."""
+
+
+class TrialRunning(Exception):
+    """Another trial is under way in this process."""
+
+
+class FailedTrial(NamedTuple):
+    """A destination that did not accept an example, and why."""
+
+    to: str
+    error: str
+
+
+class TrialOutcome(NamedTuple):
+    """Which destinations accepted an example, and which did not."""
+
+    sent: list[str]
+    failed: list[FailedTrial]
+
+
+class WatchTrials:
+    """Tries watches, one at a time."""
+
+    def __init__(self, database: Database, destinations: Destinations, render: Render, *, site: str) -> None:
+        self._database, self._destinations = database, destinations
+        self._render, self._site = render, site
+        self._lock = threading.Lock()
+
+    def try_watch(self, name: str, *, seconds: float = LONGEST_S) -> TrialOutcome | None:
+        """Send an example of a watch to each of its destinations, within some seconds. None if there is no such watch.
+
+        The example is what the watch told last. Raises TrialRunning.
+        """
+        if not self._lock.acquire(blocking=False):
+            raise TrialRunning("a test is running: wait some seconds")
+        try:
+            with self._database.reading() as session:
+                watch = stored_watch(session, name)
+                if watch is None:
+                    return None
+                definition = read_definition(watch.definition)
+                message = self._example(session, watch.id, name, definition)
+            return self._send(message._replace(title=f"{TITLE}{message.title}"), definition.to, seconds)
+        finally:
+            self._lock.release()
+
+    def _example(self, session: Session, watch_id: int, name: str, definition: WatchDefinition) -> WatchMessage:
+        columns = select(Message.kind, Message.start, Message.end, Message.tweets).where(Message.watch_id == watch_id)
+        newest = session.execute(columns.order_by(Message.found.desc(), Message.id.desc()).limit(1)).first()
+        message = None
+        if newest:
+            finding = Finding(newest.kind, newest.start, newest.end, tuple(orjson.loads(newest.tweets)))
+            message = self._render(session, name, definition, finding, held_back=0, now=datetime.now(UTC))
+        return message or sample(name, definition, site=self._site)
+
+    def _send(self, message: WatchMessage, names: Sequence[str], seconds: float) -> TrialOutcome:
+        found: dict[str, str | None] = dict.fromkeys(names, TOO_SLOW)
+
+        def send(name: str) -> None:
+            found[name] = self._destinations.send(name, message, NO_ID)
+
+        threads = [threading.Thread(target=send, args=(name,), name=f"test {name}", daemon=True) for name in names]
+        for thread in threads:
+            thread.start()
+        deadline = time.monotonic() + seconds
+        for thread in threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
+        outcome = dict(found)
+        sent = [name for name in names if outcome[name] is None]
+        return TrialOutcome(sent, [FailedTrial(name, error) for name in names if (error := outcome[name])])
