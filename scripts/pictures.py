@@ -35,7 +35,11 @@ from urllib3 import Retry
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from emulator import Emulator  # noqa: E402 (needs the path above)
+from alchemy import open_database  # noqa: E402 (needs the path above)
+from emulator import Emulator  # noqa: E402
+from watches.definitions import WatchDefinition  # noqa: E402
+from watches.findings import Finding  # noqa: E402
+from watches.messages import render  # noqa: E402
 
 QUERY = quote("sum by (url_rule) (rate(flask_http_request_duration_seconds_count[15s])) > 0")
 GRAPH = f"/graph?g0.tab=0&g0.stacked=0&g0.range_input=1m&g0.expr={QUERY}"
@@ -51,6 +55,12 @@ TEXTS = (
     "Status page is green, our traces say otherwise.",
     "Traces are back. That was a long half hour.",
 )
+DESTINATIONS = "management=json://127.0.0.1:9;team=json://127.0.0.1:9"
+WATCHES: dict[str, dict[str, Any]] = {
+    "Mondays": {"kind": "digest", "filters": "", "to": ["management"], "every": "7d", "tz": "Europe/Berlin"},
+    "Outages": {"kind": "spike", "filters": "tag=sre&q=outage", "to": ["team"], "quiet": "22:00-07:00"},
+    "Silence": {"kind": "threshold", "filters": "tag=devops", "to": ["team"], "bucket": "day", "less_than": 10},
+}
 THIS_HOUR = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 EPOCH_MS = 1_288_834_974_657  # of X's ids
 TIMEOUT_S = 120
@@ -104,9 +114,16 @@ OPEN = (
     *by_day_and_night("compare", "/view/compare?tag=devops&tag=sre&tag=observability", CHART, 1500),
     *by_day_and_night("tweet", "/view/tweets/{tweet}", "#numbers", 1300),
     *by_day_and_night("refresh", "/view/refresh?since={since}&until={until}", "main dl", 900),
+    *by_day_and_night("watch", "/view/watches?kind=spike&filters=q%3Dtraces", ".messages", 1300),
+    Picture("watches", "/view/watches", "main table", 700),
     *by_day_and_night("engaged", "/view/figures/engaged", "#engaged table", 1100),
 )
-PICTURES = (COLLECTING, SIGN_IN, PROMETHEUS, *OPEN)
+MAIL = (
+    Picture("mail", "/mail.html", "h1", 2000, width=800),
+    Picture("mail-390-dark", "/mail.html", "h1", PHONE_HEIGHT, width=390, dark=True),
+)
+DIGEST = WatchDefinition("digest", "", ("team",), tz="Europe/Berlin", every="7d")
+PICTURES = (COLLECTING, SIGN_IN, PROMETHEUS, *OPEN, *MAIL)
 
 
 def take(browser: Browser, picture: Picture, url: str, folder: Path) -> None:
@@ -234,6 +251,12 @@ def found_places(url: str) -> dict[str, str]:
     return {"spike": spike, "tweet": tweet["id"], "since": days_before(8)[:10], "until": days_before(2)[:10]}
 
 
+def make_watches(url: str) -> None:
+    """Makes some watches, whose destinations don't exist; they tell only what happens from now on."""
+    for name, watch in WATCHES.items():
+        CLIENT.put(f"{url}/watches/{quote(name)}", json=watch, timeout=TIMEOUT_S).raise_for_status()
+
+
 def import_burst(folder: Path, settings: Settings) -> None:
     """Imports many tweets of one hour two days ago, as X gives them, under a hashtag that is not tracked."""
     users = [{"id": str(number), "name": f"Person {number}", "username": f"person_{number}"} for number in range(1, 61)]
@@ -256,6 +279,16 @@ def burst_tweet(number: int) -> dict[str, Any]:
     return tweet | {"created_at": created.isoformat(), "public_metrics": metrics, "entities": entities}
 
 
+def write_digest(folder: Path, database_url: str) -> None:
+    """Writes the mail of a digest of the last seven days."""
+    database = open_database(database_url, data_folder=folder)
+    with database.reading() as session:
+        finding, now = Finding("digest", THIS_HOUR - timedelta(days=7), THIS_HOUR), datetime.now(UTC)
+        mail = render(session, "Mondays", DIGEST, finding, held_back=0, site="http://localhost:8080", now=now)
+    database.close()
+    (folder / "mail.html").write_text(mail.html if mail else "")
+
+
 def take_all(browser: Browser, x: Emulator, data: Path, folder: Path) -> None:
     """Makes the history and takes each picture at its time."""
     own = {"DATABASE_URL": f"sqlite:///{data}/tweets.db", "DATA_FOLDER": str(data), "TWITTER_API_URL": x.url}
@@ -270,11 +303,15 @@ def take_all(browser: Browser, x: Emulator, data: Path, folder: Path) -> None:
         take(browser, COLLECTING, url, folder)
         finish(last)
     import_burst(data, settings)
-    with serving(settings) as url, scraping(data, url.removeprefix("http://")) as prometheus:
+    with serving(settings, NOTIFY_URLS=DESTINATIONS) as url, scraping(data, url.removeprefix("http://")) as prometheus:
         wait_until(lambda: all(job["succeeded"] for job in get(f"{url}/readyz")["chores"].values()), "jobs are done")
         places = found_places(url)
+        make_watches(url)
         for picture in OPEN:
             take(browser, picture._replace(path=picture.path.format(**places)), url, folder)
+        write_digest(data, own["DATABASE_URL"])
+        for picture in MAIL:
+            take(browser, picture, data.as_uri(), folder)
         send_load(url, prometheus)
         take(browser, PROMETHEUS, prometheus, folder)
     with serving(settings, **JOBS_OFF, API_TOKEN="a-token-for-the-picture") as url:

@@ -1,8 +1,8 @@
 """Bodies of messages: the same sections as plain text, as Markdown and as HTML, with all that comes from others made harmless.
 
 Values are escaped where templates write them, each body in its own way, so that none can be forgotten. Mentions lose their
-effect in all bodies: a zero-width space follows each `@`, and each `<` before `!`, `@` or `#`. In a URL `@` is `%40`, which
-leads to the same page.
+effect in all bodies: a zero-width space follows each `@`, and each `<` that stands before anything but a space. In a URL `@`
+is `%40`, which leads to the same page.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _in_and_between_urls(text: object, escape: Callable[[str], str]) -> str:
 
 
 def _without_mentions(words: str) -> str:
-    return re.sub(r"(@|<(?=[!@#]))", rf"\1{BREAK}", words)
+    return re.sub(r"(@|<(?=\S))", rf"\1{BREAK}", words)
 
 
 def _html(value: object) -> object:

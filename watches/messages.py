@@ -12,8 +12,9 @@ from watches.bodies import html_body, markdown_body, markdown_line, plain_line, 
 from watches.definitions import WatchDefinition
 from watches.digest import Money, digest
 from watches.findings import UNCOLLECTED, Finding
+from watches.occasions import Occasion
 from watches.sections import Section, Told
-from watches.telling import Occasion, new_tweets, spike, threshold, uncollected
+from watches.telling import new_tweets, spike, threshold, uncollected
 from watches.wording import all_filters, shortened
 
 LONGEST_TITLE = 120

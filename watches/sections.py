@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Line(NamedTuple):
+class Item(NamedTuple):
     """An item of a list: what it is about, what is said of that, and where it leads.
 
     Any of them may be empty. HTML has the `label` in place of the URL of a page of ours.
@@ -40,7 +40,7 @@ class Section(NamedTuple):
     sentences: tuple[str, ...] = ()
     bars: tuple[Bar, ...] = ()
     caption: str = ""
-    lines: tuple[Line, ...] = ()
+    lines: tuple[Item, ...] = ()
     tweets: tuple[QuotedTweet, ...] = ()
 
     @property

@@ -16,12 +16,16 @@ from settings import Settings
 from telemetry.metrics import HttpMetrics
 from text import phrases
 from text.advice import advice
+from watches.destinations import Destinations
+from watches.sending import Render
+from watches.trying import WatchTrials
 from web import charts, sign_in, static_files, words
 from web.site import Site, no_page
 from web.views import (
     backfill,
     collections,
     compare,
+    feeds,
     health,
     links,
     overview,
@@ -32,9 +36,26 @@ from web.views import (
     spike,
     tags,
     tweet,
+    watches,
 )
 
-VIEWS = (overview, spike, search, tweet, links, tags, compare, collections, schedule, backfill, refresh, saved, health)
+VIEWS = (
+    overview,
+    spike,
+    search,
+    tweet,
+    links,
+    tags,
+    compare,
+    collections,
+    schedule,
+    backfill,
+    refresh,
+    watches,
+    feeds,
+    saved,
+    health,
+)
 PAGES = (*(route for view in VIEWS for route in view.ROUTES), static_files.DOCS, ("/view/<path:path>", no_page, "GET"))
 NUMBERS = ("number", "compact", "share", "change", "direction", "times", "plural", "dollars")
 DRAWN = ("bars", "heat_level", "stacked_bars", "tag_class")
@@ -42,12 +63,23 @@ TIMES = ("moment", "clock", "day", "duration", "age", "sentence")
 TEXTS = ("tweet_text", "plain", "reactions")
 
 
-def register(app: Flask, collector: Collector, newest: Newest, guard: Guard, metrics: HttpMetrics, settings: Settings) -> None:
+def register(
+    app: Flask,
+    collector: Collector,
+    newest: Newest,
+    guard: Guard,
+    metrics: HttpMetrics,
+    settings: Settings,
+    destinations: Destinations,
+    trials: WatchTrials,
+    write: Render,
+) -> None:
     """Add the pages and the files that they load."""
     urls = {"Grafana": settings.grafana_url, "Kibana": settings.kibana_url, "Prometheus": settings.prometheus_url}
     programs = {name: url for name, url in urls.items() if url}
     refreshes = settings.refresh == "same-day"
-    site = Site(collector, newest, guard, metrics, programs, settings.query_timeout, refreshes)
+    limits = programs, settings.query_timeout, refreshes
+    site = Site(collector, newest, guard, metrics, *limits, destinations, trials, write)
     for path, view, method in PAGES:
         page(app, path, update_wrapper(partial(view, site), view), methods=[method])
     for path, view, method in sign_in.ROUTES:

@@ -30,6 +30,9 @@ from security.answers import REPEAT, Repeat, add_etag, compress_response
 from security.guard import SCOPE, Guard
 from security.tokens import Scope
 from telemetry.metrics import HttpMetrics
+from watches.destinations import Destinations
+from watches.sending import Render
+from watches.trying import WatchTrials
 from web.status import collection_status
 from web.view_query import Pairs, TypedQuery, ViewQuery, canonical, link, parse_view_query
 
@@ -47,6 +50,7 @@ NAVIGATION = (
     ("/view/tags", "Tags"),
     ("/view/collections", "Collections"),
     ("/view/schedule", "Schedule"),
+    ("/view/watches", "Watches"),
     ("/view/health", "Health"),
     ("/docs", "API"),
 )
@@ -73,7 +77,8 @@ class Site(NamedTuple):
     """What pages are made from.
 
     `programs` are other programs of the stack with their URLs; `time_limit` is the longest that a page's reads may take.
-    `refreshes` says whether the tweets of each day are read again in the evening.
+    `refreshes` says whether the tweets of each day are read again in the evening. `destinations` are where watches can tell,
+    `trials` try that, `write` puts what they found into words.
     """
 
     collector: Collector
@@ -83,6 +88,9 @@ class Site(NamedTuple):
     programs: Mapping[str, str]
     time_limit: timedelta
     refreshes: bool
+    destinations: Destinations
+    trials: WatchTrials
+    write: Render
 
     @contextmanager
     def reading(self) -> Iterator[Session]:

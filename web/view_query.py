@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, NamedTuple
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 from zoneinfo import ZoneInfo
 
 from werkzeug.datastructures import MultiDict
@@ -24,6 +24,7 @@ BOUNDS = ("since", "until")
 HOUR_S, QUARTER_S = 3600, 900
 DAY = timedelta(days=1)
 BUCKET_PATH, OF_BUCKET = "/view/spike", {"start", "bucket"}
+FILTER_ORDER = {name: at for at, name in enumerate(PARAMETERS)}
 EARLIEST = datetime(2, 1, 1, tzinfo=UTC)
 
 Pairs = tuple[tuple[str, str], ...]
@@ -168,6 +169,27 @@ class ViewQuery(NamedTuple):
         kept = [pair for pair in self.pairs if pair[0] != "cursor"]
         url = {pair: "?" + urlencode([other for other in kept if other != pair]) for pair in filters}
         return [(*filter_words(name, value), url[name, value]) for name, value in filters]
+
+    @property
+    def watched(self) -> str:
+        """The filters without the time, as a watch and a feed take them."""
+        given = [pair for pair in (*self.fixed, *self.filter_pairs) if pair[0] in PARAMETERS and pair[0] not in BOUNDS]
+        given.sort(key=lambda pair: FILTER_ORDER[pair[0]])
+        return urlencode(given)
+
+    @property
+    def watch_url(self) -> str:
+        """The URL of the form that makes a watch of what is shown."""
+        return link("/view/watches", [("filters", self.watched), ("kind", "spike"), ("tz", self.zone.key)])
+
+    def feed_url(self, path: str) -> str:
+        """Return the URL of a feed of what is shown, whenever it was posted; spikes are hours or days of this page's zone."""
+        zone = [("tz", self.zone.key)] if path == "/spikes.atom" and self.zone.key != "UTC" else []
+        return link(path, [*parse_qsl(self.watched), *zone])
+
+    def feed_page(self, path: str) -> str:
+        """Return the URL of the page that makes a key for a feed."""
+        return link("/view/feeds", [("path", self.feed_url(path)), ("tz", self.zone.key)])
 
     def value(self, name: str) -> str:
         """Return a parameter as it was given, or an empty text."""

@@ -27,9 +27,12 @@ CHANGES = {
     *((method, path) for method in ("PUT", "DELETE") for path in ("/schedule", "/views/<path:view>")),
     *(("POST", path) for path in ("/backfills", "/view/schedule", "/view/backfill", "/view/backfill/counts")),
     *((method, "/watches/<watch>") for method in ("PUT", "DELETE")),
+    ("POST", "/watches/<watch>/test"),
     *(("POST", "/feeds"), ("DELETE", "/feeds/<int(max=2147483647):feed_id>")),
     *(("POST", f"/view/refresh{rest}") for rest in ("", "/cancel", "/on")),
     *(("POST", path) for path in ("/view/saved", "/view/saved/delete")),
+    *(("POST", f"/view/watches{rest}") for rest in ("", "/<name>/test", "/<name>/pause", "/<name>/delete")),
+    *(("POST", f"/view/feeds{rest}") for rest in ("", "/revoke")),
     *(("POST", path) for path in ("/sign-in", "/sign-out")),
 }
 SAMPLES = ("/", "/tweets", "/metrics", "/livez", "/view/<path:path>", "/static/<path:filename>")

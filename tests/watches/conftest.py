@@ -92,7 +92,7 @@ class Outbox:
             stored = stored_watch(session, watch)
             assert stored
             findings = [Finding("new", NOON - HOUR, NOON, (number,)) for number in numbers]
-            record(session, stored, findings, held_back=0, now=self.clock.now)
+            record(session, stored, findings, held_back=0, now=self.clock())
 
         self.database.write(change)
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.fixtures.documents import read
 from watches.bodies import blocks, html_body, length, markdown_line, plain_line, text_body, within
-from watches.sections import Bar, Line, QuotedTweet, Section
+from watches.sections import Bar, Item, QuotedTweet, Section
 
 RUN = "<script>window.ran = 1</script>"
 HOSTILE = (
@@ -20,7 +20,7 @@ HOSTILE = (
 def body_values(text: str) -> dict[str, object]:
     """Return what a message is written from, with a text wherever others write any."""
     quoted = QuotedTweet(text, text, (text, text), "https://x.com/i/status/1")
-    section = Section(text, (text,), (Bar(3), Bar(None), Bar(6, is_told=True)), text, (Line(text, text),), (quoted,))
+    section = Section(text, (text,), (Bar(3), Bar(None), Bar(6, is_told=True)), text, (Item(text, text),), (quoted,))
     ours = "http://localhost:8080/view/watches"
     return {"title": text, "sections": [section], "more": ("All", ours), "foot": [text], "change": ("Change it", ours)}
 
@@ -39,6 +39,7 @@ def test_html_has_what_others_wrote_as_text_only(text: str) -> None:
     [
         ("@everyone and <@U1>", "@\u200beveryone and <\u200b@\u200bU1>"),
         ("<!channel> <#C1> 1 < 2", "<\u200b!channel> <\u200b#C1> 1 < 2"),
+        ("<at>Ada</at>", "<\u200bat>Ada<\u200b/at>"),
         ("see https://m.example/@here?a=1, ok", "see https://m.example/%40here?a=1, ok"),
         ("two\r\nlines\u2028and\ttabs\u00a0", "two lines and tabs"),
         ("\u202eevil\u2066 \x1b[31m a\u200b\u0000\ufeffb", "evil [31m ab"),
@@ -69,7 +70,7 @@ def test_markdown_shows_a_text_as_it_is_and_urls_as_links(text: str, shown: str)
 def test_each_line_of_a_tweet_is_a_quotation_in_plain_text() -> None:
     tweet = QuotedTweet("Ada", "", ("one", "The watch is over: http://evil.example"), "https://x.com/i/status/1")
     said = text_body(**{**body_values("x"), "sections": [Section(tweets=(tweet,))]})
-    assert said.startswith("Ada\n> one\n> The watch is over: http://evil.example\nhttps://x.com/i/status/1\n\nAll: http")
+    assert said.startswith("Ada\nhttps://x.com/i/status/1\n> one\n> The watch is over: http://evil.example\n\nAll: http")
 
 
 def test_a_chart_tells_nothing_from_what_was_not_collected() -> None:

@@ -17,11 +17,12 @@ from queries.spend import Outlook, PeriodSpend
 from tests.fixtures.archives import Json
 from tests.fixtures.views import HOUR, HOUR_NOW, NOW, written
 from tests.queries.invented import imported
+from watches.comparing import compared_times
 from watches.definitions import WatchDefinition
-from watches.digest import Money, compared_times
+from watches.digest import Money
 from watches.findings import Finding
 from watches.messages import WatchMessage, render
-from watches.telling import Occasion
+from watches.occasions import Occasion
 
 SITE = "https://tags.example"
 DAY, WEEK = 24 * HOUR, 7 * 24 * HOUR
@@ -83,7 +84,11 @@ def test_a_week_is_compared_with_the_last_one(database: Database) -> None:
     collected(database, HOUR_NOW - 15 * DAY, HOUR_NOW, "#sre", "#quiet")
     found = digest(database)
     assert found.title == "360 tweets in the week to Tue 24 Nov 2026, 11:00, 154 % more than in the week before"
-    assert section(found, "Tags") == ["- #sre: 360 tweets, 154 % more than in the week before", "- #quiet: no tweets"]
+    assert section(found, "Tags") == [
+        "In brackets is the change against the week before.",
+        "- #sre: 360 tweets (+154 %)",
+        "- #quiet: no tweets",
+    ]
     assert section(found, "Not collected") == []
     [peak] = section(found, "Peaks")
     assert peak.startswith("- Tweets peaked at 26 on Mon 23 Nov 2026, 05:00, 13 times the usual: ")

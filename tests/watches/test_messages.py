@@ -81,7 +81,7 @@ def test_a_spike_is_told_with_its_reason_and_its_top_tweets(database: Database) 
     assert lines[2] == f"{'▂' * 23}█"
     assert lines[3] == "Tweets by hour since Sun 22 Nov 2026, 06:00, at most 26"
     assert lines[6].startswith("Bea @bea, 120 followers (23 likes as of 05:30, ")
-    assert lines[7:9] == ["> outage 23: status page #sre", f"https://x.com/bea/status/{IDS[-1]}"]
+    assert lines[7:9] == [f"https://x.com/bea/status/{IDS[-1]}", "> outage 23: status page #sre"]
     assert sum(line.startswith("> ") for line in lines) == 3
     assert (
         "The watch “outages” tells you this. It looks at tweets with: tag sre. 2 messages before this one were held back."

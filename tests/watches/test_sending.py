@@ -127,7 +127,7 @@ def test_what_was_claimed_by_a_process_that_died_is_tried_again_within_a_minute(
     outbox.clock.pass_time(seconds=CLAIMED_FOR.total_seconds())
     outbox.send()
     assert outbox.texts() == ["outages 1", "outages 2"]
-    assert outbox.receiver.seen[0].id == str(first.id)
+    assert outbox.receiver.seen[0].id == first.id
     assert [row[2] for row in outbox.rows()] == [2, 1]
 
 

@@ -27,6 +27,9 @@ PATHS = (
     "/view/refresh?since=2026-11-01&until=2026-11-30",
     "/view/saved?path=%2F%3Fperiod%3D30d",
     "/view/tags/devops/untrack",
+    "/view/watches",
+    "/view/watches?kind=threshold&filters=q%3Dodd%26tag%3Dsre",
+    "/view/watches?kind=digest",
     "/view/health",
     "/view/spike?start=2026-11-22T08:00:00Z",
 )

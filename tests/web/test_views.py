@@ -30,6 +30,9 @@ PATHS = (
     "/view/refresh?since=2026-11-01&until=2026-11-30",
     "/view/saved",
     "/view/tags/devops/untrack",
+    "/view/watches",
+    "/view/watches?kind=new&filters=tag%3Dsre",
+    "/view/watches?kind=digest",
     "/view/health",
     "/view/spike?start=2026-11-24T09:00:00Z",
 )
@@ -54,6 +57,9 @@ PROBLEMS = {
     "/view/spike?start=2026-11-24T09:00:00Z&bucket=week": 400,
     "/view/schedule?tag=sre": 400,
     "/view/saved?tag=sre": 400,
+    "/view/watches?tag=sre": 400,
+    "/view/watches?filters=since%3D2026-11-01": 400,
+    "/view/watches/nobody": 404,
     "/view/collections/1?cursor=x": 400,
 }
 LISTS = ("/", "/view/tweets", "/view/tags/sre", "/view/authors/{author}")
