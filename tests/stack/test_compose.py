@@ -148,6 +148,12 @@ def test_elasticsearch_asks_for_passwords_and_has_memory_beside_its_heap() -> No
     assert "ELASTIC_PASSWORD" not in service["environment"], "its entrypoint refuses both"
 
 
+def test_elasticsearch_takes_new_indices_on_a_disk_that_is_nearly_full() -> None:
+    name, environment = "cluster.routing.allocation.disk.watermark", services()["elasticsearch"]["environment"]
+    limits = {key.removeprefix(f"{name}."): value for key, value in environment.items() if key.startswith(name)}
+    assert limits == {"low": "2gb", "high": "1gb", "flood_stage": "512mb"}, "all three in bytes, or it does not start"
+
+
 def test_the_guide_says_how_much_memory_it_needs() -> None:
     sizes = {name: service["mem_limit"] for name, service in servers().items()}
     limits = {name: int(size[:-1]) * {"m": 1, "g": 1024}[size[-1]] for name, size in sizes.items()}
