@@ -22,6 +22,10 @@ DATA = {
     "kibana": "/usr/share/kibana/data",
     "logstash": "/usr/share/logstash/data",
 }
+POSTGRES = "docker-compose.postgres.yml"
+# What Grafana 13.2 starts as a process each, used or not.
+BUNDLED = {"elasticsearch", "influxdb", "jaeger", "loki", "mssql", "mysql", "opentsdb", "prometheus", "stackdriver", "tempo"}
+BUNDLED |= {"zipkin", "grafana-postgresql-datasource", "grafana-pyroscope-datasource"}
 CONFINED = {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"]}
 PRIVILEGES = {"privileged", "cap_add", "devices", "pid", "ipc", "user", "network_mode", "env_file"}
 
@@ -152,6 +156,15 @@ def test_elasticsearch_takes_new_indices_on_a_disk_that_is_nearly_full() -> None
     name, environment = "cluster.routing.allocation.disk.watermark", services()["elasticsearch"]["environment"]
     limits = {key.removeprefix(f"{name}."): value for key, value in environment.items() if key.startswith(name)}
     assert limits == {"low": "2gb", "high": "1gb", "flood_stage": "512mb"}, "all three in bytes, or it does not start"
+
+
+def test_grafana_starts_the_data_sources_that_are_provisioned_and_no_other() -> None:
+    files = ROOT.glob("grafana/provisioning/datasources/*.yml")
+    used = {yaml.safe_load(file.read_text())["datasources"][0]["type"] for file in files}
+    off = services()["grafana"]["environment"]["GF_PLUGINS_DISABLE_PLUGINS"].split(",")
+    assert used == {"prometheus", "elasticsearch"}
+    assert used | set(off) == BUNDLED
+    assert len(off) == len(set(off)) == len(BUNDLED - used)
 
 
 def test_the_guide_says_how_much_memory_it_needs() -> None:
