@@ -36,6 +36,7 @@ def test_every_address_is_one_that_is_listened_on_and_published_where_people_loo
         service = services()[name]
         assert (service["container_name"], service["ports"]) == (name, [f"127.0.0.1:{number}:{number}"])
         assert {port for host, port in ADDRESS.findall(str(service["healthcheck"])) if host in LOCAL} <= {str(number)}, name
+        assert "localhost" not in str(service["healthcheck"]), f"{name} may listen on IPv4 only"
 
 
 def test_the_service_ships_its_log_to_the_port_that_logstash_listens_on() -> None:
