@@ -34,7 +34,8 @@ def test_every_address_is_one_that_is_listened_on_and_published_where_people_loo
     assert {"twitterapi", "alertmanager", "prometheus", "elasticsearch"} <= hosts
     for name, number in PORTS.items():
         service = services()[name]
-        assert (service["container_name"], service["ports"]) == (name, [f"127.0.0.1:{number}:{number}"])
+        chosen = f"${{{name.upper()}_PORT:-{number}}}"
+        assert (service["container_name"], service["ports"]) == (name, [f"127.0.0.1:{chosen}:{number}"])
         assert {port for host, port in ADDRESS.findall(str(service["healthcheck"])) if host in LOCAL} <= {str(number)}, name
         assert "localhost" not in str(service["healthcheck"]), f"{name} may listen on IPv4 only"
 

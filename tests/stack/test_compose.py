@@ -22,7 +22,6 @@ DATA = {
     "kibana": "/usr/share/kibana/data",
     "logstash": "/usr/share/logstash/data",
 }
-POSTGRES = "docker-compose.postgres.yml"
 # What Grafana 13.2 starts as a process each, used or not.
 BUNDLED = {"elasticsearch", "influxdb", "jaeger", "loki", "mssql", "mysql", "opentsdb", "prometheus", "stackdriver", "tempo"}
 BUNDLED |= {"zipkin", "grafana-postgresql-datasource", "grafana-pyroscope-datasource"}
@@ -52,6 +51,26 @@ def test_docker_compose_takes_it_with_nothing_set_and_shows_nothing_of_env(tmp_p
     assert found["twitterapi"]["environment"]["ALLOWED_HOSTS"] == "twitterapi,"
     assert f"{tmp_path}/.env:/given/.env.local:ro" in found["secrets"]["volumes"]
     assert found["secrets"]["environment"]["ENV_LOCAL"] == "", "and so it doesn't count"
+
+
+@pytest.mark.stack
+def test_ports_can_be_chosen_stay_this_machine_s_and_are_those_that_pages_and_messages_show(tmp_path: Path) -> None:
+    ports = {f"{name.upper()}_PORT": str(number + 1) for name, number in PORTS.items()}
+    found = config(tmp_path, COMPOSE, env="".join(f"{name}={port}\n" for name, port in ports.items()))
+    for name, number in PORTS.items():
+        assert found[name]["ports"] == [f"127.0.0.1:{number + 1}:{number}/tcp"]
+    told = {
+        "twitterapi": {"GRAFANA_PORT", "KIBANA_PORT", "PROMETHEUS_PORT"},
+        "grafana": {"GRAFANA_PORT", "KIBANA_PORT"},
+        "kibana": {"KIBANA_PORT"},
+        "kibana-setup": {"KIBANA_PORT"},
+        "secrets": {f"{name}_PORT" for name in ("TWITTERAPI", "GRAFANA", "KIBANA", "ELASTICSEARCH", "PROMETHEUS")},
+    }
+    for name, variables in told.items():
+        assert {variable: found[name]["environment"][variable] for variable in variables}.items() <= ports.items(), name
+    for name in ("prometheus", "alertmanager"):
+        assert f"--web.external-url=http://127.0.0.1:{PORTS[name] + 1}" in found[name]["command"]
+    assert found["twitterapi"]["environment"]["LOGSTASH_PORT"] == "5044", "inside, where it stays the same"
 
 
 def test_compose_lint_finds_nothing_but_the_exceptions_which_are_needed(lint: Callable[[str, Path], None]) -> None:
