@@ -74,6 +74,6 @@ def test_grafana_starts_with_a_dashboard_that_is_there() -> None:
     service = services()["grafana"]
     home = Path(service["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     provider = yaml.safe_load((ROOT / "grafana/provisioning/dashboards/twitter-api.yml").read_text())["providers"][0]
-    assert f"./grafana/dashboards:{home.parent}:ro" in service["volumes"]
+    assert f"./grafana/dashboards:{home.parent}:ro,z" in service["volumes"]
     assert provider["options"]["path"] == str(home.parent)
     assert (ROOT / "grafana/dashboards" / home.name).is_file()

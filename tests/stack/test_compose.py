@@ -22,6 +22,7 @@ DATA = {
     "kibana": "/usr/share/kibana/data",
     "logstash": "/usr/share/logstash/data",
 }
+POSTGRES = "docker-compose.postgres.yml"
 # What Grafana 13.2 starts as a process each, used or not.
 BUNDLED = {"elasticsearch", "influxdb", "jaeger", "loki", "mssql", "mysql", "opentsdb", "prometheus", "stackdriver", "tempo"}
 BUNDLED |= {"zipkin", "grafana-postgresql-datasource", "grafana-pyroscope-datasource"}
@@ -40,7 +41,7 @@ def test_docker_compose_takes_the_whole_stack_and_hands_out_what_the_user_chose(
     assert found["alertmanager"]["environment"]["ALERT_WEBHOOK_URL"] == "http://example.org/x"
     assert found["twitterapi"]["environment"]["ALLOWED_HOSTS"] == "twitterapi,monitor.example.org"
     assert found["twitterapi"]["labels"]["settings"] == "4711", "which begins a new container"
-    assert f"{tmp_path}/.env.local:/given/.env.local:ro" in found["secrets"]["volumes"]
+    assert f"{tmp_path}/.env.local:/given/.env.local:ro,z" in found["secrets"]["volumes"]
     assert found["secrets"]["environment"]["ENV_LOCAL"] == ".env.local"
 
 
@@ -49,7 +50,7 @@ def test_docker_compose_takes_it_with_nothing_set_and_shows_nothing_of_env(tmp_p
     found = config(tmp_path, COMPOSE)
     assert "<bearer-token>" not in str(found)
     assert found["twitterapi"]["environment"]["ALLOWED_HOSTS"] == "twitterapi,"
-    assert f"{tmp_path}/.env:/given/.env.local:ro" in found["secrets"]["volumes"]
+    assert f"{tmp_path}/.env:/given/.env.local:ro,z" in found["secrets"]["volumes"]
     assert found["secrets"]["environment"]["ENV_LOCAL"] == "", "and so it doesn't count"
 
 
@@ -71,6 +72,14 @@ def test_ports_can_be_chosen_stay_this_machine_s_and_are_those_that_pages_and_me
     for name in ("prometheus", "alertmanager"):
         assert f"--web.external-url=http://127.0.0.1:{PORTS[name] + 1}" in found[name]["command"]
     assert found["twitterapi"]["environment"]["LOGSTASH_PORT"] == "5044", "inside, where it stays the same"
+
+
+def test_what_is_mounted_from_this_checkout_has_the_label_that_selinux_wants_and_nothing_else_has() -> None:
+    found = [service for file in (COMPOSE, POSTGRES) for service in services(file).values()]
+    volumes = [volume for service in found for volume in service.get("volumes", ())]
+    ours = {volume for volume in volumes if volume.startswith("./") or ":-./" in volume}
+    assert len(ours) > 10
+    assert {volume for volume in volumes if volume.endswith(",z")} == ours
 
 
 def test_compose_lint_finds_nothing_but_the_exceptions_which_are_needed(lint: Callable[[str, Path], None]) -> None:
@@ -148,10 +157,10 @@ def test_the_user_s_own_files_are_seen_by_the_one_that_copies_them_only() -> Non
     own = re.compile(r"\./(grafana/)?\.env|\./secrets\b|\$\{ENV_LOCAL")
     volumes = [(name, volume) for name, service in services().items() for volume in service.get("volumes", ())]
     assert [(name, volume) for name, volume in volumes if own.match(volume)] == [
-        ("secrets", "./.env:/given/.env:ro"),
-        ("secrets", "${ENV_LOCAL:-./.env}:/given/.env.local:ro"),
-        ("secrets", "./secrets:/given/secrets:ro"),
-        ("secrets", "./grafana/.env:/given/grafana.env:ro"),
+        ("secrets", "./.env:/given/.env:ro,z"),
+        ("secrets", "${ENV_LOCAL:-./.env}:/given/.env.local:ro,z"),
+        ("secrets", "./secrets:/given/secrets:ro,z"),
+        ("secrets", "./grafana/.env:/given/grafana.env:ro,z"),
     ]
     assert services()["secrets"]["network_mode"] == "none"
     assert services()["secrets"]["entrypoint"][-1] == "/given"
