@@ -125,6 +125,7 @@ def test_shellcheck_has_nothing_to_say_of_the_scripts() -> None:
     scripts = [
         SCRIPT,
         ROOT / "scripts/make-token",
+        ROOT / "scripts/stack-check",
         ROOT / "scripts/stack-postgres-secrets",
         ROOT / "prometheus/alertmanager-entrypoint.sh",
     ]
