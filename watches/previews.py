@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from math import ceil
+from time import monotonic
 from typing import NamedTuple
 
 from sqlalchemy import func, select
@@ -22,6 +23,7 @@ from watches.limits import TellingLimits
 from watches.sending import Render
 
 MOST = 100
+LASTING_S = 4.0  # a spike among a million tweets takes half a second to put into words
 USUAL, LONGEST = timedelta(days=14), timedelta(days=90)
 
 
@@ -36,11 +38,17 @@ class PreviewedMessage(NamedTuple):
 def preview(
     session: Session, name: str, definition: WatchDefinition, *, since: datetime, now: datetime, write: Render
 ) -> list[PreviewedMessage]:
-    """Return the newest hundred messages that a watch would have sent since a time (UTC), oldest first."""
-    put = partial(write, session, name, definition)
-    shown = list(_told(session, name, definition, since, now))[-MOST:]
-    written = [(one.finding.start, put(one.finding, held_back=before, now=one.at)) for one, before in shown]
-    return [PreviewedMessage(start, message.title, message.text) for start, message in written if message]
+    """Return the newest messages that a watch would have sent since a time (UTC), oldest first.
+
+    They are a hundred at most, and fewer if LASTING_S seconds are over before all are written.
+    """
+    put, shown, began = partial(write, session, name, definition), list[PreviewedMessage](), monotonic()
+    for one, before in list(_told(session, name, definition, since, now))[: -MOST - 1 : -1]:
+        if message := put(one.finding, held_back=before, now=one.at):
+            shown.append(PreviewedMessage(one.finding.start, message.title, message.text))
+        if monotonic() - began > LASTING_S:
+            break
+    return shown[::-1]
 
 
 def newest_finding(session: Session, name: str, definition: WatchDefinition, *, now: datetime) -> Finding | None:

@@ -35,7 +35,8 @@ def shown(service: Service, **parameters: str) -> list[Json]:
     return found
 
 
-def test_the_newest_hundred_are_shown_oldest_first_as_plain_text(service: Service) -> None:
+def test_the_newest_hundred_are_shown_oldest_first_as_plain_text(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watches.previews.LASTING_S", 600.0)
     found = shown(service)
     starts = [datetime.fromisoformat(one["start"]) for one in found]
     assert len(found) == 100
@@ -43,6 +44,12 @@ def test_the_newest_hundred_are_shown_oldest_first_as_plain_text(service: Servic
     assert starts[-1] > NOW - timedelta(hours=2)
     assert all(one.keys() == {"start", "title", "text"} for one in found)
     assert "http://" in found[0]["text"]
+
+
+def test_fewer_are_shown_if_writing_them_takes_long(service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("watches.previews.LASTING_S", -1.0)
+    [newest] = shown(service)
+    assert datetime.fromisoformat(newest["start"]) > NOW - timedelta(hours=2)
 
 
 def test_since_is_a_time_or_a_day_of_the_watchs_time_zone(service: Service) -> None:
