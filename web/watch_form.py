@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Collection, Sequence
+from typing import Any, NamedTuple
 
 import orjson
 from marshmallow import Schema, fields
@@ -27,19 +27,15 @@ def _text() -> Parameter:
     return Parameter(str, "a text", {})
 
 
-class WatchArguments(Schema):
-    """Parameters of the page: what the form is filled in with, and the page's time zone.
+WatchArguments = Schema.from_dict(
+    {name: _text() for name in (*TEXTS, *TEXTS_OF_DIGESTS, "watch", "deleted")}
+    | {"kind": choice(KINDS, "", "spike"), "to": fields.List(_text()), "tz": Zone()},
+    name="WatchArguments",
+)
+"""Parameters of the page: what the form is filled in with, and the page's time zone.
 
-    `watch` is the name of the watch that is changed, `deleted` of one that was deleted and may be saved again.
-    """
-
-    class Meta:
-        include: ClassVar[Mapping[str, Parameter]] = {name: _text() for name in (*TEXTS, *TEXTS_OF_DIGESTS)}
-
-    kind = choice(KINDS, "", "spike")
-    to = fields.List(_text())
-    watch, deleted = _text(), _text()
-    tz = Zone()
+`watch` is the name of the watch that is changed, `deleted` of one that was deleted and may be saved again.
+"""
 
 
 class WatchForm(NamedTuple):

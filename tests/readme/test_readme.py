@@ -30,7 +30,9 @@ curl.add_argument("-w", dest="written", default="")
 def test_every_curl_line_answers_without_an_error(tmp_path: Path, emulator: Emulator) -> None:
     assert len(CURL_LINES) >= 25
     with in_process(
-        tmp_path, **environment(tmp_path, emulator) | {"TW_NUMBER": "10", "NOTIFY_URLS": "me=json://127.0.0.1:9/;team=json://127.0.0.1:9/"}
+        tmp_path,
+        **environment(tmp_path, emulator)
+        | {"TW_NUMBER": "10", "NOTIFY_URLS": "me=json://127.0.0.1:9/;team=json://127.0.0.1:9/"},
     ) as service:
         assert service.request("POST", "/database").status_code == 200
         for line in CURL_LINES:

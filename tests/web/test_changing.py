@@ -18,6 +18,7 @@ PERIOD = "/view/backfill?since=2026-11-01&until=2026-11-02"
 PAGES = (
     *("/view/tags", "/view/tags/devops", "/view/tags/devops/untrack", "/view/collections", "/view/collections/new"),
     *("/view/schedule", "/view/saved", PERIOD),
+    *("/view/watches?kind=new", "/view/feeds?path=/tweets.atom"),
 )
 
 

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, quote, urlsplit
 
 import pytest
 from playwright.sync_api import Browser, expect
 from sqlalchemy.orm import Session
 
+from emulator import Emulator
 from queries.watches import stored_watch
 from tests.fixtures.archives import Json
 from tests.fixtures.browser import accessibility, tab, untidy
 from tests.fixtures.documents import BROWSER, Element, opened, read, sent
 from tests.fixtures.documents import filled as filled_in
+from tests.fixtures.environment import environment
 from tests.fixtures.receiver import receiving
-from tests.fixtures.service import Service
+from tests.fixtures.service import Service, in_process
 from tests.fixtures.views import Serve, planted
 from watches.findings import Finding
 from watches.outbox import claim, record, record_failure, record_sent
@@ -219,8 +223,16 @@ def record_messages(service: Service, name: str, now: datetime) -> None:
     service.collector.database.write(change)
 
 
+@pytest.fixture
+def on_each_database(tmp_path: Path, pretend_x: Emulator, database_backend: str) -> Iterator[Service]:
+    """The service with an empty database."""
+    with in_process(tmp_path, **environment(tmp_path, pretend_x), NOTIFY_URLS=NOTIFY_URLS) as running:
+        yield running
+
+
 @pytest.mark.dialects
-def test_a_watch_says_what_was_sent_what_waits_and_what_can_t_be_reached(watching: Service) -> None:
+def test_a_watch_says_what_was_sent_what_waits_and_what_can_t_be_reached(on_each_database: Service) -> None:
+    watching = on_each_database
     name, now = "fares", datetime(2026, 11, 24, 10, tzinfo=UTC)
     save(watching, f"{WATCHES}?kind=spike", name=name, to="me")
     record_messages(watching, name, now)

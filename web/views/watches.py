@@ -61,7 +61,7 @@ def watches_page(site: Site) -> Response:
             return _form_page(site, session, _wanted_form(site, session, read), deleted=read.get("deleted", ""))
         states = watch_deliveries(session)
         watches = [_listed(one, states.get(one.id, ()), read["tz"]) for one in stored_watches(session)]
-        del request.environ[REPEAT]  # what is sent meanwhile changes nothing else, so the page can't be cached
+        del request.environ[REPEAT]  # sending changes nothing that the cache would notice
         values: dict[str, Any] = {"watches": watches, "destinations": site.destinations.names, "kinds": WATCH_KINDS}
         return site.page("watches.html", session, read["tz"], **values)
 
@@ -182,6 +182,7 @@ def _watch_page(site: Site, name: str, *, zone_of: str = "", status: int = 200, 
             "preview": _preview(session, site, name, one.definition),
             "previewed": PREVIEWED,
         }
+        del request.environ[REPEAT]  # as above
         values |= {"sent": notifications(session, most=MOST_SENT, watch=name)}
         return site.page("watch.html", session, zone, status=status, **values, **more)
 
