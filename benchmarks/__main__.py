@@ -23,8 +23,11 @@ from benchmarks.load import Refused
 from benchmarks.pages import pages, starts
 from benchmarks.reads import dumps, reads
 from benchmarks.storing import collection, importing
+from benchmarks.watches import watches
 
-FAMILIES = {one.__name__: one for one in (starts, reads, lists, insight, dumps, pages, livez, collection, importing, growth)}
+FAMILIES = {
+    one.__name__: one for one in (starts, reads, lists, insight, watches, dumps, pages, livez, collection, importing, growth)
+}
 QUICK = Effort(small=300, large=3000, rounds=1, seconds=1)
 
 

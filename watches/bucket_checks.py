@@ -11,14 +11,19 @@ from typing import NamedTuple
 
 from sqlalchemy.orm import Session
 
+from queries.filters import conditions_by_period
 from queries.reach import TagReach, collected_together
 from queries.series import totals
 from queries.spikes import asked_reaches, spikes_as_they_end
+from queries.timeline import counts_by_period
 from queries.watches import StoredWatch
 from queries.zones import FIRST, QUARTER_S, Period, buckets
 from watches.checks import CheckResult, CheckTime, Found, found_in
 from watches.definitions import WatchDefinition
 from watches.findings import UNCOLLECTED
+
+FEW = 12
+"""Buckets whose tweets are searched one by one; for more, all tweets that have the words are looked up."""
 
 
 class BucketStep(NamedTuple):
@@ -102,6 +107,9 @@ def _counts(session: Session, definition: WatchDefinition, wanted: Collection[Pe
     """Return the starts of buckets with their tweets."""
     if not wanted:
         return []
+    if definition.asked.search and len(wanted) <= FEW:
+        by_period = counts_by_period(session, sorted(wanted), conditions_by_period(definition.asked))
+        return [(bucket[0], by_period[bucket].tweets) for bucket in sorted(wanted)]
     span = min(wanted)[0], max(wanted)[1]
     every = list(buckets(definition.zone, definition.length, *span))
     counted = zip(every, totals(session, every, definition.asked), strict=True)

@@ -17,6 +17,7 @@ from watches.bucket_checks import collected_time
 from watches.checks import LATEST, CheckTime, Found, check_time
 from watches.definitions import WatchDefinition
 from watches.evaluating import check
+from watches.findings import Finding
 from watches.limits import TellingLimits
 from watches.sending import Render
 
@@ -40,6 +41,11 @@ def preview(
     shown = list(_told(session, name, definition, since, now))[-MOST:]
     written = [(one.finding.start, put(one.finding, held_back=before, now=one.at)) for one, before in shown]
     return [PreviewedMessage(start, message.title, message.text) for start, message in written if message]
+
+
+def newest_finding(session: Session, name: str, definition: WatchDefinition, *, now: datetime) -> Finding | None:
+    """Return what a watch would have told last in the usual time of a preview."""
+    return next((one.finding for one, _ in reversed(list(_told(session, name, definition, now - USUAL, now)))), None)
 
 
 def _told(

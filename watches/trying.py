@@ -19,6 +19,7 @@ from watches.definitions import WatchDefinition, read_definition
 from watches.destinations import Destinations
 from watches.findings import Finding
 from watches.messages import WatchMessage, sample
+from watches.previews import newest_finding
 from watches.sending import Render
 
 LONGEST_S = 10.0
@@ -57,7 +58,7 @@ class WatchTrials:
     def try_watch(self, name: str, *, seconds: float = LONGEST_S) -> TrialOutcome | None:
         """Send an example of a watch to each of its destinations, within some seconds. None if there is no such watch.
 
-        The example is what the watch told last. Raises TrialRunning.
+        The example is what the watch told last, or would have told, else a sentence. Raises TrialRunning.
         """
         if not self._lock.acquire(blocking=False):
             raise TrialRunning("a test is running: wait some seconds")
@@ -73,12 +74,9 @@ class WatchTrials:
             self._lock.release()
 
     def _example(self, session: Session, watch_id: int, name: str, definition: WatchDefinition) -> WatchMessage:
-        columns = select(Message.kind, Message.start, Message.end, Message.tweets).where(Message.watch_id == watch_id)
-        newest = session.execute(columns.order_by(Message.found.desc(), Message.id.desc()).limit(1)).first()
-        message = None
-        if newest:
-            finding = Finding(newest.kind, newest.start, newest.end, tuple(orjson.loads(newest.tweets)))
-            message = self._render(session, name, definition, finding, held_back=0, now=datetime.now(UTC))
+        now = datetime.now(UTC)
+        finding = _last_told(session, watch_id) or newest_finding(session, name, definition, now=now)
+        message = finding and self._render(session, name, definition, finding, held_back=0, now=now)
         return message or sample(name, definition, site=self._site)
 
     def _send(self, message: WatchMessage, names: Sequence[str], seconds: float) -> TrialOutcome:
@@ -96,3 +94,9 @@ class WatchTrials:
         outcome = dict(found)
         sent = [name for name in names if outcome[name] is None]
         return TrialOutcome(sent, [FailedTrial(name, error) for name in names if (error := outcome[name])])
+
+
+def _last_told(session: Session, watch_id: int) -> Finding | None:
+    columns = select(Message.kind, Message.start, Message.end, Message.tweets).where(Message.watch_id == watch_id)
+    row = session.execute(columns.order_by(Message.id.desc()).limit(1)).first()
+    return Finding(row.kind, row.start, row.end, tuple(orjson.loads(row.tweets))) if row else None

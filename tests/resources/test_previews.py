@@ -18,7 +18,7 @@ BODY = {"kind": "threshold", "filters": "q=call", "more_than": 1, "to": ["team"]
 @pytest.fixture(scope="module")
 def service(shared: Start) -> Any:
     """The service with two tweets an hour of five days, and watches."""
-    with shared(NOTIFY_URLS="team=json://127.0.0.1:9/team") as running:
+    with shared(NOTIFY_URLS="team=json://127.0.0.1:9/team", QUERY_TIMEOUT="60s") as running:
         hours = [NOW - hour * timedelta(hours=1) for hour in range(1, 5 * 24)]
         imported(running.collector.database, page(*(posted(hour, number) for hour in hours for number in (1, 2))))
         assert running.request("PUT", "/watches/a%20call", json=BODY).status_code == 201

@@ -203,6 +203,15 @@ def test_new_tweets_are_told_by_collection_and_so_many_at_a_time(world: World) -
     assert world.evaluate() == []
 
 
+def test_an_older_tweet_of_a_later_collection_comes_after_those_of_an_earlier_one(world: World) -> None:
+    world.watch(kind="new")
+    world.pass_time(minutes=5)
+    newer, older = Posted(START + 3 * MINUTE), Posted(START + MINUTE)
+    world.collect(newer)
+    world.collect(older)
+    assert [one.tweets for one in world.evaluate()] == [(newer.id,), (older.id,)]
+
+
 def test_tweets_of_imports_backfills_and_of_a_collection_that_runs_are_not_told(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
