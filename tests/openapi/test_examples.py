@@ -12,9 +12,10 @@ from tests.openapi.contract import Call, Contract
 
 
 def order(call: Call) -> tuple[bool, bool, bool, bool, str]:
-    """Reads come first, then what collects or saves, then tests of that, then what deletes, the whole database at last."""
-    deletes, changes = call.method == "delete", call.method != "get" or call.template == "/database"
-    return changes, deletes and call.template == "/database", deletes, call.template.endswith("/test"), call.method
+    """Reads come first, then what collects or saves, then what needs a watch, then what deletes, the whole database at last."""
+    deletes, needs = call.method == "delete", call.template.startswith("/watches/{watch}/")
+    changes = call.method != "get" or call.template == "/database" or needs
+    return changes, deletes and call.template == "/database", deletes, needs, call.method
 
 
 def sent(service: Service, calls: Iterable[Call]) -> Iterator[tuple[Call, requests.Response]]:

@@ -11,7 +11,14 @@ from tests.fixtures.service import in_process
 from tests.grafana.dashboard import asked
 from tests.prometheus.rulebook import Exported, queries, question, rules, unexported
 
-JOBS = {"X_RETRIES": "0", "COUNT_EVERY": "1d", "RECONCILE_EVERY": "1d", "COMPLY_EVERY": "1d", "BACKUP_EVERY": "1d"}
+JOBS = {
+    "NOTIFY_URLS": "team=json://127.0.0.1:9/",
+    "X_RETRIES": "0",
+    "COUNT_EVERY": "1d",
+    "RECONCILE_EVERY": "1d",
+    "COMPLY_EVERY": "1d",
+    "BACKUP_EVERY": "1d",
+}
 
 
 @pytest.fixture(scope="module")

@@ -157,7 +157,7 @@ def test_mail_has_html_a_text_and_the_id(mailbox: tuple[Mailbox, str]) -> None:
     for message in (MESSAGE, hostile):
         assert deliver(url, message, 7) is None
     mail, second = (message_from_bytes(one, policy=policy.default) for one in handler.mails)
-    assert (mail["Subject"], mail["To"], mail["X-Notification-Id"]) == (MESSAGE.title, "people@ours.example", 7)
+    assert (mail["Subject"], mail["To"], mail["X-Notification-Id"]) == (MESSAGE.title, "people@ours.example", "7")
     assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]
     plain, html = (part.get_content() for part in list(mail.walk())[1:])
     assert "It peaks" in plain

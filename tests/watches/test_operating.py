@@ -94,7 +94,9 @@ def test_what_is_sent_has_its_id_its_words_and_links_to_the_pages(service: Servi
 def test_a_test_tries_each_destination_at_once(service: Service, receiver: Receiver) -> None:
     answer = service.request("POST", "/watches/outages/test")
     assert (answer.status_code, answer.json()) == (200, {"sent": ["team", "me"], "failed": []})
-    assert {one.body["title"] for one in receiver.seen} == {"Test: A message of the watch “outages”"}
+    assert {one.body["title"].partition(" was")[0] for one in receiver.seen} == {
+        "Test: Nothing of #devops"
+    }  # as in its preview
     find(service, *HOURS)
     receiver.seen.clear()
     receiver.answers["me"] = 500
@@ -109,6 +111,15 @@ def test_a_test_tries_each_destination_at_once(service: Service, receiver: Recei
     assert service.request("POST", "/watches/others/test").status_code == 404
     assert service.request("GET", "/watches/outages/test").status_code == 405
     assert {one["state"] for one in service.get("/notifications").json()["notifications"]} == {"waiting"}
+
+
+def test_a_test_of_a_watch_that_has_told_nothing_says_so(
+    service: Service, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("watches.trying.newest_finding", lambda *_given, **_more: None)
+    assert service.request("POST", "/watches/outages/test").status_code == 200
+    assert {one.body["title"] for one in receiver.seen} == {"Test: A message of the watch “outages”"}
+    assert "It has told nothing yet." in receiver.seen[0].body["message"]
 
 
 def test_a_test_has_a_time_limit_and_does_not_run_twice_at_once(
