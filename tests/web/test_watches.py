@@ -88,6 +88,9 @@ def test_the_form_says_in_words_what_is_watched_and_suggests_a_name_and_the_zone
     given = dict(filled_in(form(page)))
     assert given["name"] == "Spikes of #devops “odd” without “a b”"
     assert given["zone"] == "Asia/Tokyo"
+    digest = opened(watching, link(page, "Digest"))
+    assert dict(filled_in(form(digest)))["name"] == "Digest of #devops “odd” without “a b”"
+    assert chips(digest) == chips(page)
     [without, _] = [one["href"] for one in page.one("p", class_="chips").all("a")]
     assert chips(opened(watching, without)) == ["contains: odd, not: “a b”"]
 
