@@ -34,11 +34,11 @@ class PreviewedMessage(NamedTuple):
 
 
 def preview(
-    session: Session, name: str, definition: WatchDefinition, *, since: datetime, now: datetime, write: Render
+    session: Session, name: str, definition: WatchDefinition, *, since: datetime, now: datetime, write: Render, most: int = MOST
 ) -> list[PreviewedMessage]:
-    """Return the newest hundred messages that a watch would have sent since a time (UTC), oldest first."""
+    """Return the newest messages, at most `most`, that a watch would have sent since a time (UTC), oldest first."""
     put = partial(write, session, name, definition)
-    shown = list(_told(session, name, definition, since, now))[-MOST:]
+    shown = list(_told(session, name, definition, since, now))[-most:]
     written = [(one.finding.start, put(one.finding, held_back=before, now=one.at)) for one, before in shown]
     return [PreviewedMessage(start, message.title, message.text) for start, message in written if message]
 

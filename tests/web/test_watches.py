@@ -287,6 +287,14 @@ def test_the_preview_before_saving_and_on_the_watch_s_page_is_the_api_s(serve: S
         assert f"would have sent {len(messages)} message" in shown.one("main").words
 
 
+def test_a_long_preview_says_that_it_shows_the_newest_only(serve: Serve) -> None:
+    service = serve(NOTIFY_URLS=NOTIFY_URLS)
+    assert service.request("POST", "/database").status_code == 200
+    page = opened(service, f"{WATCHES}?kind=new&max_tweets=1&most_a_day=1000")
+    assert "at least 20 messages, by what is stored now. These are the newest." in page.one("main").words
+    assert len(page.one("ol", class_="messages").all("li")) == 20
+
+
 def test_preview_shows_what_is_typed_and_saves_nothing(watching: Service) -> None:
     before = watches(watching)
     form_ = form(opened(watching, f"{WATCHES}?kind=threshold"))
