@@ -12,9 +12,9 @@ from tests.openapi.contract import Call, Contract
 
 
 def order(call: Call) -> tuple[bool, bool, bool, bool, str]:
-    """Reads come first, then what collects or saves, then what needs a watch, then what deletes, the whole database at last."""
-    deletes, needs = call.method == "delete", call.template.startswith("/watches/{watch}/")
-    changes = call.method != "get" or call.template == "/database" or needs
+    """Reads come first, then what collects or saves, then what needs that, then what deletes, the whole database at last."""
+    deletes, needs = call.method == "delete", call.template.endswith(("/test", "/preview"))
+    changes = needs or call.method != "get" or call.template == "/database"
     return changes, deletes and call.template == "/database", deletes, needs, call.method
 
 
