@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from queries.filters import Filters
+from queries.zones import buckets
 from schemas.bodies import BodyKey, json_object, parse_body, text_value
 from schemas.parameters import BOUNDS, BUCKETS, PARAMETERS, filters, zone_by_name
 from schemas.problems import BadInput, ParameterError
@@ -92,6 +93,12 @@ class WatchDefinition(NamedTuple):
     def is_weekly(self) -> bool:
         """Whether a digest is of a week."""
         return self.every == "7d"
+
+    def begin_of(self, second: int) -> int:
+        """Return from when on a watch checks that begins with an epoch second: one of buckets with the one that runs."""
+        if self.kind not in ("spike", "threshold"):
+            return second
+        return next(buckets(self.zone, self.length, second, second + 1))[0]
 
     def as_json(self) -> dict[str, Any]:
         """Return all keys of its kind."""

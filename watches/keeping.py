@@ -12,6 +12,7 @@ from alchemy import Database
 from collector import counters
 from collector.runs.lease import refuse_while_restoring
 from models import Message, Notification, Run, ToldTweet, Tweet, Watch
+from queries.counters import x_ahead
 from queries.watches import stored_watch, stored_watches
 from watches.definitions import WatchDefinition, read_definition
 
@@ -38,13 +39,17 @@ def save_watch(database: Database, name: str, definition: WatchDefinition) -> bo
         if known is None and len(stored_watches(session)) >= MOST_WATCHES:
             raise TooManyWatches(f"there are {MOST_WATCHES} watches, which is the most: delete one first")
         if known is None:
-            new = insert(Watch).values(name=name, definition=definition.written(), held_back=0, **_beginning(session))
+            new = insert(Watch).values(
+                name=name, definition=definition.written(), held_back=0, **_beginning(session, definition)
+            )
             _mark_told(session, session.scalars(new.returning(Watch.id)).one())
         else:
             before = read_definition(known.definition)
             anew = before.paused or not before.watches_as(definition)
             changed = update(Watch).where(Watch.id == known.id)
-            session.execute(changed.values(definition=definition.written(), **(_beginning(session) if anew else {})))
+            session.execute(
+                changed.values(definition=definition.written(), **(_beginning(session, definition) if anew else {}))
+            )
             if anew:
                 session.execute(delete(ToldTweet).where(ToldTweet.watch_id == known.id))
                 _mark_told(session, known.id)
@@ -80,12 +85,13 @@ def _end_waiting(session: Session, watch_id: int, reason: str) -> None:
     session.execute(waiting.values(state="failed", error=reason))
 
 
-def _beginning(session: Session) -> dict[str, Any]:
+def _beginning(session: Session, definition: WatchDefinition) -> dict[str, Any]:
     """Return how far a watch that begins now was checked: the tweets of a collection that runs may still become new to it."""
     now, running = datetime.now(UTC), _running(session)
+    checked_to = definition.begin_of(int((now + x_ahead(session)).timestamp()))
     newest = session.scalar(select(func.max(Run.id))) or 0
     after = newest if running is None else running - 1
-    return {"changed": now, "checked_to": int(now.timestamp()), "after_run": after, "told_to": None, "silent_since": None}
+    return {"changed": now, "checked_to": checked_to, "after_run": after, "told_to": None, "silent_since": None}
 
 
 def _mark_told(session: Session, watch_id: int) -> None:

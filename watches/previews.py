@@ -36,14 +36,14 @@ class PreviewedMessage(NamedTuple):
 
 
 def preview(
-    session: Session, name: str, definition: WatchDefinition, *, since: datetime, now: datetime, write: Render
+    session: Session, name: str, definition: WatchDefinition, *, since: datetime, now: datetime, write: Render, most: int = MOST
 ) -> list[PreviewedMessage]:
     """Return the newest messages that a watch would have sent since a time (UTC), oldest first.
 
-    They are a hundred at most, and fewer if LASTING_S seconds are over before all are written.
+    They are `most` at most, and fewer if LASTING_S seconds are over before all are written.
     """
     put, shown, began = partial(write, session, name, definition), list[PreviewedMessage](), monotonic()
-    for one, before in list(_told(session, name, definition, since, now))[: -MOST - 1 : -1]:
+    for one, before in list(_told(session, name, definition, since, now))[: -most - 1 : -1]:
         if message := put(one.finding, held_back=before, now=one.at):
             shown.append(PreviewedMessage(one.finding.start, message.title, message.text))
         if monotonic() - began > LASTING_S:
@@ -80,4 +80,5 @@ def _begin(session: Session, definition: WatchDefinition, since: datetime, time:
 def _watch_of(session: Session, name: str, definition: WatchDefinition, begin: datetime) -> StoredWatch:
     """Return a watch as it would be that was made at a time; its id is none that is stored."""
     after = session.scalar(select(func.max(Run.id)).where(Run.started < begin)) or 0
-    return StoredWatch(0, name, definition.written(), begin, ceil(begin.timestamp()), after, None, None, 0)
+    checked_to = definition.begin_of(ceil(begin.timestamp()))
+    return StoredWatch(0, name, definition.written(), begin, checked_to, after, None, None, 0)

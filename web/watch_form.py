@@ -101,6 +101,8 @@ class WatchForm(NamedTuple):
 
     def error(self, name: str) -> str:
         """Return what is wrong with a field; empty if nothing is."""
+        if name == "to" and any(one.parameter == name for one in self.errors):
+            return "choose at least one"
         return next((one.detail for one in self.errors if FIELDS.get(one.parameter, one.parameter) == name), "")
 
     def definition(self, names: Collection[str]) -> WatchDefinition:

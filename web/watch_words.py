@@ -80,14 +80,14 @@ def watch_state(watch: StoredWatch, sent: Sequence[WatchDelivery], zone: ZoneInf
     """Return how a watch fares, as a level of a sign and a sentence each: the newest message, what waits, what is wrong."""
     is_paused, last = read_definition(watch.definition).paused, max((one.sent for one in sent if one.sent), default=None)
     waiting, failing = sum(one.waiting for one in sent), [one.destination for one in sent if one.is_failing]
-    told = [("ok", "Paused")] if is_paused else []
+    told = [("none", "Paused")] if is_paused else []
     told += [("attention", f"{enumeration(failing)} can't be reached")] if failing else []
     if watch.silent_since is not None and not is_paused:
         since = moment(datetime.fromtimestamp(watch.silent_since, UTC), zone)
         told.append(("attention", f"Nothing was collected since {since}"))
     told += [("running", f"{plural(waiting, 'message')} {'waits' if waiting == 1 else 'wait'}")] if waiting else []
-    told += [("ok", f"{plural(watch.held_back, 'message')} held back")] if watch.held_back else []
-    return [*told, ("ok", f"Last message sent {moment(last, zone)}" if last else "No message sent yet")]
+    told += [("none", f"{plural(watch.held_back, 'message')} held back")] if watch.held_back else []
+    return [*told, ("ok", f"Last message sent {moment(last, zone)}") if last else ("none", "No message sent yet")]
 
 
 def suggested_name(kind: str, filters: str, taken: Collection[str]) -> str:

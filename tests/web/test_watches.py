@@ -88,6 +88,9 @@ def test_the_form_says_in_words_what_is_watched_and_suggests_a_name_and_the_zone
     given = dict(filled_in(form(page)))
     assert given["name"] == "Spikes of #devops “odd” without “a b”"
     assert given["zone"] == "Asia/Tokyo"
+    digest = opened(watching, link(page, "Digest"))
+    assert dict(filled_in(form(digest)))["name"] == "Digest of #devops “odd” without “a b”"
+    assert chips(digest) == chips(page)
     [without, _] = [one["href"] for one in page.one("p", class_="chips").all("a")]
     assert chips(opened(watching, without)) == ["contains: odd, not: “a b”"]
 
@@ -282,6 +285,14 @@ def test_the_preview_before_saving_and_on_the_watch_s_page_is_the_api_s(serve: S
         assert [one.one("bdi").words for one in told] == [one["title"] for one in reversed(messages)]
         assert [one.one("p").text for one in told] == [one["text"] for one in reversed(messages)]
         assert f"would have sent {len(messages)} message" in shown.one("main").words
+
+
+def test_a_long_preview_says_that_it_shows_the_newest_only(serve: Serve) -> None:
+    service = serve(NOTIFY_URLS=NOTIFY_URLS)
+    assert service.request("POST", "/database").status_code == 200
+    page = opened(service, f"{WATCHES}?kind=new&max_tweets=1&most_a_day=1000")
+    assert "at least 20 messages, by what is stored now. These are the newest." in page.one("main").words
+    assert len(page.one("ol", class_="messages").all("li")) == 20
 
 
 def test_preview_shows_what_is_typed_and_saves_nothing(watching: Service) -> None:

@@ -21,8 +21,8 @@ from schemas.parameters import zone_by_name
 from schemas.problems import BadInput, ParameterError
 from schemas.views import LONGEST_NAME
 from security.answers import REPEAT
-from watches.definitions import MOST_A_DAY, MOST_COUNTED, MOST_TWEETS, WatchDefinition, read_definition
-from watches.keeping import MOST_WATCHES, TooManyWatches, delete_watch, save_watch
+from watches.definitions import WatchDefinition, read_definition
+from watches.keeping import TooManyWatches, delete_watch, save_watch
 from watches.previews import PreviewedMessage, preview
 from watches.trying import TrialRunning
 from web.site import Route, Site, redirect_to_page, tidy_redirect
@@ -33,9 +33,11 @@ from web.watch_words import WATCH_KINDS, WEEKDAYS, watch_limits, watch_sentence,
 PATH = "/view/watches"
 PREVIEWED = timedelta(days=14)
 MOST_SENT = 20
+MOST_PREVIEWED = 20
+"""As many messages as are written while people wait for a page; the API gives a hundred."""
 NO_WATCH = "there is no watch with this name"
 TAKEN = "there is a watch with this name: choose another one, or change that one"
-MOST = {"a_day": MOST_A_DAY, "tweets": MOST_TWEETS, "counted": MOST_COUNTED, "watches": MOST_WATCHES, "name": LONGEST_NAME}
+MOST = {"previewed": MOST_PREVIEWED, "name": LONGEST_NAME}
 
 
 class ListedWatch(NamedTuple):
@@ -167,7 +169,8 @@ def _chips(form: WatchForm) -> list[tuple[str, str, str]]:
 def _preview(session: Session, site: Site, name: str, definition: WatchDefinition) -> list[PreviewedMessage]:
     """Return what a watch would have told lately, newest first."""
     now = datetime.now(UTC)
-    return preview(session, name, definition, since=now - PREVIEWED, now=now, write=site.write)[::-1]
+    since, most = now - PREVIEWED, MOST_PREVIEWED
+    return preview(session, name, definition, since=since, now=now, write=site.write, most=most)[::-1]
 
 
 def _watch_page(site: Site, name: str, *, zone_of: str = "", status: int = 200, **more: Any) -> Response:
@@ -181,6 +184,7 @@ def _watch_page(site: Site, name: str, *, zone_of: str = "", status: int = 200, 
             "watch": one,
             "preview": _preview(session, site, name, one.definition),
             "previewed": PREVIEWED,
+            "most": MOST,
         }
         del request.environ[REPEAT]  # as above
         values |= {"sent": notifications(session, most=MOST_SENT, watch=name)}
