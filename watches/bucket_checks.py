@@ -51,19 +51,24 @@ def check_buckets(session: Session, watch: StoredWatch, definition: WatchDefinit
     to tell of them than that nothing was collected."""
     begin = max(watch.checked_to, time.x - time.latest_s - time.grace)
     whole = [one for one in buckets(definition.zone, definition.length, begin, time.x + 1) if one[0] >= begin]
-    steps = bucket_steps(whole, collected_time(session, definition, now=time.x), watch.silent_since, time)
+    collected = collected_time(session, definition, now=time.x)
+    steps = bucket_steps(whole, collected, watch, time)
     told = _told(session, watch, definition, time, whole, steps)
     found = list(_findings(definition.kind, whole, steps, told))
     return CheckResult(found, _moved(watch, steps, told), _again(steps, time))
 
 
-def bucket_steps(whole: Sequence[Period], collected: TagReach, silent_since: int | None, time: CheckTime) -> list[BucketStep]:
-    """Return the steps through successive buckets, until the first one that is waited for."""
-    steps, silent, earliest = list[BucketStep](), silent_since is not None, 0
+def bucket_steps(whole: Sequence[Period], collected: TagReach, watch: StoredWatch, time: CheckTime) -> list[BucketStep]:
+    """Return the steps through successive buckets, until the first one that is waited for.
+
+    What was not collected of the one that ran when the watch began is not told.
+    """
+    steps, silent, earliest = list[BucketStep](), watch.silent_since is not None, 0
+    began = int(watch.changed.timestamp())
     for bucket in whole:
         hole = None if collected.covers(*bucket) else collected.hole_from(bucket[0])
         earliest = max(earliest, bucket[1] + (time.grace if hole else 0))
-        is_told = hole is not None and not silent and hole[0] + time.grace <= time.x
+        is_told = hole is not None and not silent and bucket[0] >= began and hole[0] + time.grace <= time.x
         at = min(earliest, hole[0] + time.grace) if hole and is_told else earliest
         steps.append(BucketStep(bucket, hole, hole is None or earliest <= time.x, at, is_told))
         silent = hole is not None and (silent or is_told)

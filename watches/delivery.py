@@ -103,11 +103,11 @@ def _http_reason(status: int) -> str:
 
 def _service(url: str, message_id: int) -> Apprise | None:
     """Return an Apprise with this service alone, None if it does not accept the URL."""
-    from apprise import Apprise
-
     parsed = _parsed(url)
     if parsed is None:
         return None
+    from apprise import Apprise
+
     apprise = Apprise(asset=_asset())
     own = {name: value for name, value in parsed.items() if name not in OVERRIDDEN}
     return apprise if apprise.add({**own, **_more(scheme_of(url), parsed, message_id)}) else None

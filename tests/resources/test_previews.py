@@ -12,7 +12,7 @@ from tests.fixtures.service import Service
 from tests.resources.conftest import Start, given, imported, problem
 
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-BODY = {"kind": "threshold", "filters": "q=call", "more_than": 1, "to": ["team"], "tz": "Asia/Kathmandu", "bucket": "hour"}
+BODY = {"kind": "threshold", "filters": "q=call", "more_than": 1, "to": ["team"], "tz": "Asia/Kathmandu", "most_a_day": 1000}
 
 
 @pytest.fixture(scope="module")

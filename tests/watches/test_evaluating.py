@@ -110,6 +110,19 @@ def test_more_than_a_number_is_told_as_soon_as_it_is_exceeded_and_once_a_bucket(
     assert world.evaluate() == []
 
 
+def test_the_hour_in_which_a_watch_is_saved_counts_but_not_what_was_not_collected_of_it(database_backend: str) -> None:
+    with opened() as database:
+        world = World(database, START + 30 * MINUTE)
+        world.pass_time(minutes=10)
+        world.watch(kind="threshold", more_than=3)
+        world.collect(*some(4, START + 30 * MINUTE))
+        assert world.evaluate() == [Told("threshold", START, START + HOUR)]
+        for _ in range(30):
+            world.pass_time(hours=1)
+            world.collect()
+            assert world.evaluate() == []
+
+
 def test_while_a_collection_runs_an_hour_that_it_may_still_fill_comes_first(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -117,7 +117,12 @@ class World:
         definition = definition_of(**keys)
         with self.database.writing() as session:
             newest = session.scalars(select(Run.id).order_by(Run.id.desc()).limit(1)).first() or 0
-            begun = {"changed": self.now, "checked_to": int(self.now.timestamp()), "after_run": newest, "held_back": 0}
+            begun = {
+                "changed": self.now,
+                "checked_to": definition.begin_of(int(self.now.timestamp())),
+                "after_run": newest,
+                "held_back": 0,
+            }
             session.add(Watch(name=name, definition=definition.written(), **begun))
             counters.bump_sequence(session)
         return definition
