@@ -90,8 +90,8 @@ stack: ## Bring up the containers: the service, logs, metrics, dashboards
 stack-test: $(STAMP) ## Find a known request in every part of the running stack
 	@$(BIN)/python scripts/stack-test.py
 
-container-test: ## Build the image and run the container for real (root on Debian, podman)
-	@scripts/container-test
+container-test: $(STAMP) ## Build the image and run the stack for real, on ENGINES (docker, else podman; root on Debian)
+	@scripts/container-test $(ENGINES)
 
 evidences: $(STAMP) ## Take the pictures of evidences/, and write the table of settings
 	@for script in settings-table pictures; do $(BIN)/python scripts/$$script.py || exit 1; done
