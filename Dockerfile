@@ -1,15 +1,37 @@
 # The service as a small image: no compiler, no tests, no root, and nothing that .dockerignore doesn't let in.
 # It listens beyond loopback, so it starts only with API_TOKEN; docker-compose.yml says what it needs without one.
 # Settings and secrets are mounted at /app/secrets, where /app/.env and /app/.env.local lead: none of them is in a layer or a variable.
-# On ARM build it with --platform linux/amd64: pysqlite3, whose SQLite is safe, has no wheel for Linux on ARM.
 ARG BASE=docker.io/library/python:3.13.14-slim-trixie
 
 FROM ${BASE} AS build
-COPY requirements.txt /app/
+COPY requirements.txt /build/
+# PyPI has no wheel of pysqlite3 for Linux on ARM. There, or with any value of COMPILE_PYSQLITE3, it is built here as its wheels are: from
+# its own source around SQLite's, of the version that they have. Everything is checked by its SHA-256.
+ARG COMPILE_PYSQLITE3
+ARG SQLITE=https://sqlite.org/2026/sqlite-amalgamation-3530400.zip
+ARG SQLITE_SHA256=1e71ddf93849c6a6ecf58b827c0692073d2dd7ee40196158068f7b29f422e87d
+ARG SETUPTOOLS="setuptools==80.10.2 --hash=sha256:95b30ddfb717250edb492926c92b5221f7ef3fbcc2b07579bcd4a27da21d0173"
+WORKDIR /build
+RUN set -e; mkdir wheels; \
+    if [ -z "$COMPILE_PYSQLITE3" ] && [ "$(uname -m)" = x86_64 ]; then exit; fi; \
+    command -v gcc || { apt-get update -qq; apt-get install -qq --no-install-recommends gcc libc6-dev; }; \
+    echo "$SETUPTOOLS" >tools.txt; \
+    awk '/^[a-z]/ { is_it = /^pysqlite3==/ } is_it { print >"pysqlite3.txt"; next } { print }' requirements.txt >others.txt; \
+    mv others.txt requirements.txt; \
+    python3 -m venv --without-pip venv; \
+    pip() { python3 -m pip --python venv/bin/python --no-cache-dir --disable-pip-version-check "$@"; }; \
+    pip install --require-hashes --only-binary=:all: --no-deps -r tools.txt; \
+    pip download --require-hashes --no-binary=:all: --no-deps --no-build-isolation -r pysqlite3.txt; \
+    mkdir source; tar -xzf pysqlite3-*.tar.gz -C source --strip-components=1; \
+    python3 -c "import sys; from urllib.request import urlretrieve; urlretrieve(*sys.argv[1:])" "$SQLITE" sqlite.zip; \
+    echo "$SQLITE_SHA256  sqlite.zip" | sha256sum -c; \
+    python3 -m zipfile -e sqlite.zip .; cp sqlite-amalgamation-*/sqlite3.[ch] source/; \
+    pip wheel --no-deps --no-build-isolation -w wheels ./source
 RUN python3 -m venv --without-pip /opt/venv \
- && python3 -m pip --python /opt/venv/bin/python --no-cache-dir --disable-pip-version-check \
-      install --require-hashes --only-binary=:all: --no-deps -r /app/requirements.txt \
- && python3 -m pip --python /opt/venv/bin/python check
+ && pip="python3 -m pip --python /opt/venv/bin/python --no-cache-dir --disable-pip-version-check" \
+ && $pip install --require-hashes --only-binary=:all: --no-deps -r requirements.txt \
+ && for wheel in wheels/*.whl; do [ ! -e "$wheel" ] || $pip install --no-index --no-deps "$wheel" || exit; done \
+ && $pip check
 COPY . /app/
 # A clone's modes depend on its owner's umask; here everyone may read and nobody but root may write. A module or package
 # that is missing stops the build here.

@@ -1,6 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+ENGINE := $(shell command -v docker >/dev/null || ! command -v podman >/dev/null && echo docker || echo podman)
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 ONCE := secrets elasticsearch-setup kibana-setup
@@ -82,10 +83,12 @@ bench: $(STAMP) ## Run the benchmarks, or BENCH="reads --quick" (they need curl,
 token: ## Make tokens for the API in secrets/; RETIRE=1 leaves the newest only
 	@scripts/make-token $(if $(RETIRE),--retire)
 
-stack: ## Bring up the containers: the service, logs, metrics, dashboards
+stack: ## Look at the machine, then bring up the containers: the service, logs, metrics, dashboards
+	@ENGINE=$(ENGINE) scripts/stack-check $(COMPOSE)
 	@test -s $(KEY) || (umask 077 && head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >$(KEY))
 	@ENV_LOCAL=$$(test -f .env.local && echo .env.local) SETTINGS_DIGEST=$$($(SETTINGS)) GRAFANA_DIGEST=$$(cat grafana/.env | $(KEYED)) $(COMPOSE) up -d --build || { $(COMPOSE) logs --no-color $(ONCE); exit 1; }
 	@$(COMPOSE) logs --no-color secrets | sed 's/^[^|]*| //'
+	@$(ENGINE) wait $$($(COMPOSE) ps --all --quiet kibana-setup) | grep -qx 0 || { $(COMPOSE) logs --no-color kibana-setup; exit 1; }
 
 stack-test: $(STAMP) ## Find a known request in every part of the running stack
 	@$(BIN)/python scripts/stack-test.py

@@ -272,8 +272,13 @@ class Settings:
     logstash_host: str | None = _setting(None, "host of Logstash, to which log records are sent besides stdout; off when empty")
     logstash_port: int = _setting("5044", "port of Logstash's TCP input", _whole(1, 65535))
     grafana_url: str | None = _setting(None, "address of Grafana for people; pages link to it", LINK)
+    grafana_port: int | None = _setting(None, "port of Grafana on this machine, where GRAFANA_URL is empty", _whole(1, 65535))
     kibana_url: str | None = _setting(None, "address of Kibana for people", LINK)
+    kibana_port: int | None = _setting(None, "port of Kibana on this machine, where KIBANA_URL is empty", _whole(1, 65535))
     prometheus_url: str | None = _setting(None, "address of Prometheus for people", LINK)
+    prometheus_port: int | None = _setting(
+        None, "port of Prometheus on this machine, where PROMETHEUS_URL is empty", _whole(1, 65535)
+    )
     log_level: str = _setting("INFO", "minimum severity of log records", _one_of(*LOG_LEVELS))
     log_format: str = _setting("auto", "log lines: readable on a terminal, else JSON (`auto`); `json`; `text`", FORMAT)
     price_post_usd: int = _setting("0.005", "what X charges for a post read", USD)

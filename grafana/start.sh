@@ -68,7 +68,8 @@ elif [ -z "${ELASTICSEARCH_PASSWORD:-}" ]; then
   echo "grafana: no password for Elasticsearch, so the panels of the log stay empty" >&2
 fi
 KIBANA_URL=$(given "${KIBANA_URL:-}")
-KIBANA_URL=${KIBANA_URL:-http://127.0.0.1:5601}
-export ELASTICSEARCH_USER ELASTICSEARCH_PASSWORD KIBANA_URL
+KIBANA_URL=${KIBANA_URL:-http://127.0.0.1:${KIBANA_PORT:-5601}}
+GF_SERVER_ROOT_URL=${GF_SERVER_ROOT_URL:-http://127.0.0.1:${GRAFANA_PORT:-3000}/}
+export ELASTICSEARCH_USER ELASTICSEARCH_PASSWORD KIBANA_URL GF_SERVER_ROOT_URL
 
 exec "$@"

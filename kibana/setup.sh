@@ -2,12 +2,14 @@
 # Give Kibana its data view, searches and dashboard, so that log lines are there without a click. Through its public APIs.
 # Run by kibana-setup of docker-compose.yml once Kibana is healthy, and at every start: what is changed in these objects in Kibana is
 # put back then, so save changes under another name. Needs sh and curl.
+#
+# A Kibana that is away or busy (no answer, 429, 5xx) is asked again every two seconds, for WAIT_S seconds in all.
 set -eu
 umask 077
 
 url=${KIBANA_URL:-http://kibana:5601}
 secrets=${SECRETS:-/secrets}
-tries=${TRIES:-60}
+deadline=$(($(date +%s) + ${WAIT_S:-300}))
 here=$(dirname "$0")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -19,20 +21,26 @@ main() {
   ask POST /api/data_views/default --header 'Content-Type: application/json' --data-binary '{"data_view_id": "twitterapi"}'
   ask POST '/api/saved_objects/_import?overwrite=true' --form "file=@$here/objects.ndjson"
   grep -Eq '"success": ?true' "$work/answer" || refused '/api/saved_objects/_import' "$status"
-  echo "kibana: ready: http://127.0.0.1:5601 opens with all requests"
+  echo "kibana: ready: http://127.0.0.1:${KIBANA_PORT:-5601} opens with all requests"
 }
 
+# Whatever the answer says of single plugins: one that is degraded doesn't make Kibana unavailable.
 wait_for_kibana() {
-  until status=$(request GET /api/status) && [ "$status" = 200 ] && grep -Eq '"overall": ?\{"level": ?"available"' "$work/answer"; do
-    tries=$((tries - 1))
-    [ "$tries" -gt 0 ] || refused /api/status "$status"
-    sleep 2
-  done
+  until send GET /api/status && [ "$status" = 200 ]; do pause || refused /api/status "$status"; done
 }
 
 ask() { # METHOD PATH ARGUMENTS…: prints nothing, and ends the script with Kibana's own words where it refuses
-  status=$(request "$@") || status=nothing
+  until send "$@"; do pause || refused "$2" "$status"; done
   [ "$status" = 200 ] || refused "$2" "$status"
+}
+
+pause() { # fails once the time is over
+  [ "$(date +%s)" -lt "$deadline" ] && sleep 2
+}
+
+send() { # METHOD PATH ARGUMENTS…: sets the status; fails where Kibana is away or busy
+  status=$(request "$@") || status=nothing
+  case $status in nothing | 429 | 5??) return 1 ;; esac
 }
 
 refused() { # PATH STATUS

@@ -4,7 +4,7 @@
 
 Prints a line for each check, and where to look if it failed. The exit code is 0 if everything was found, else 1. Passwords come
 from the environment, else from .env and grafana/.env, else from the containers by `docker exec`; the token from
-secrets/api-token, else from the service's settings.
+secrets/api-token, else from the service's settings; ports, such as KIBANA_PORT, from the environment or .env.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PASSWORD_OF_ELASTIC = "docker exec elasticsearch cat /secrets/elastic-password"
 LOOK = {
     "twitterapi": "docker logs twitterapi; its token: secrets/api-token, API_TOKEN",
     "elasticsearch": f"docker logs logstash; docker compose logs elasticsearch-setup; {PASSWORD_OF_ELASTIC}",
-    "prometheus": "docker logs prometheus; http://127.0.0.1:9090/targets",
+    "prometheus": "docker logs prometheus; its page /targets",
     "grafana": "docker logs grafana; docker exec grafana cat /var/lib/grafana/admin-password",
     "kibana": f"docker logs kibana; docker compose logs kibana-setup; {PASSWORD_OF_ELASTIC}",
 }
@@ -182,7 +182,8 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--wait", metavar="SECONDS", type=float, default=120.0, help="in all (%(default)s)")
     for name, port in PORTS.items():
-        parser.add_argument(f"--{name}", metavar="URL", default=f"http://127.0.0.1:{port}", help="%(default)s unless given")
+        chosen = own_value(f"{name.upper()}_PORT", ".env") or port
+        parser.add_argument(f"--{name}", metavar="URL", default=f"http://127.0.0.1:{chosen}", help="%(default)s unless given")
     options = vars(parser.parse_args(arguments))
     known, before = credentials(), 0.0
     parts = {name: Part(options[name], known.get(name)) for name in PORTS}

@@ -42,8 +42,7 @@ TEXTS = ("sentence", "tweet_text", "plain", "reactions")
 
 def register(app: Flask, collector: Collector, newest: Newest, guard: Guard, metrics: HttpMetrics, settings: Settings) -> None:
     """Add the pages and the files that they load."""
-    urls = {"Grafana": settings.grafana_url, "Kibana": settings.kibana_url, "Prometheus": settings.prometheus_url}
-    programs = {name: url for name, url in urls.items() if url}
+    programs = _programs(settings)
     refreshes = settings.refresh == "same-day"
     site = Site(collector, newest, guard, metrics, programs, settings.query_timeout, refreshes)
     for path, view, method in PAGES:
@@ -53,6 +52,16 @@ def register(app: Flask, collector: Collector, newest: Newest, guard: Guard, met
     app.add_url_rule("/static/<path:filename>", "static", static_files.static)
     app.extensions[FINISH_PAGE] = site.render_problem
     _extend_templates(app)
+
+
+def _programs(settings: Settings) -> dict[str, str]:
+    """The addresses of other programs for people, by name: one that is set, or else a port of this machine."""
+    known = {
+        "Grafana": (settings.grafana_url, settings.grafana_port),
+        "Kibana": (settings.kibana_url, settings.kibana_port),
+        "Prometheus": (settings.prometheus_url, settings.prometheus_port),
+    }
+    return {name: url or f"http://127.0.0.1:{port}" for name, (url, port) in known.items() if url or port}
 
 
 def _extend_templates(app: Flask) -> None:

@@ -2,14 +2,17 @@
 # Make Elasticsearch ready for the log records: index template and data stream, and the users of Kibana, Logstash and Grafana with
 # the passwords of the service `secrets`. Run by elasticsearch-setup of docker-compose.yml, which ends with success before Kibana and
 # Logstash start. It can run any number of times, and only what has changed is changed. Needs sh and curl.
+#
+# An Elasticsearch that is away or busy (no answer, 429, 5xx) is asked again every two seconds, for WAIT_S seconds in all.
 set -eu
 umask 077
 
 url=${ELASTICSEARCH_URL:-http://elasticsearch:9200}
 secrets=${SECRETS:-/secrets}
 retention=${LOGS_RETENTION:-30d}
-tries=${TRIES:-60}
+deadline=$(($(date +%s) + ${WAIT_S:-300}))
 stream=logs-twitterapi-default
+composed_of='logs@mappings logs@settings ecs@mappings' # as in index-template.json
 here=$(dirname "$0")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -22,6 +25,7 @@ main() {
   role logstash_writer logstash-writer.json logstash/logstash-writer-password
   role grafana_reader grafana-reader.json grafana/grafana-reader-password
   echo "elasticsearch: index template and data stream"
+  for part in $composed_of; do wait_for "/_component_template/$part"; done
   install_template
   ask PUT "/_data_stream/$stream/_lifecycle" "{\"data_retention\": \"$retention\"}"
   echo "elasticsearch: ready; log records are kept for $retention"
@@ -29,23 +33,27 @@ main() {
 
 # The password in force, or else the one that a run before this one changed it to without getting further.
 sign_in() {
-  left=$tries
   until use elastic-password || { [ -s "$secrets/elasticsearch/elastic-password.next" ] && use elastic-password.next; }; do
-    left=$((left - 1))
-    if [ "$left" -le 0 ]; then
-      echo "elasticsearch: $url answers $status to user elastic." >&2
-      [ "$status" != 401 ] || echo "Its data and these secrets are not of the same age. docs/operations.md, \"Passwords\", says what to do." >&2
-      exit 1
-    fi
-    sleep 2
+    pause && continue
+    echo "elasticsearch: $url answers $status to user elastic." >&2
+    [ "$status" != 401 ] || echo "Its data and these secrets are not of the same age. docs/operations.md, \"Passwords\", says what to do." >&2
+    exit 1
   done
+}
+
+pause() { # fails once the time is over
+  [ "$(date +%s)" -lt "$deadline" ] && sleep 2
+}
+
+# Elasticsearch installs its own templates some time after it has started, and refuses a template that names one which isn't there.
+wait_for() { # PATH
+  until send GET "$1" && [ "$status" = 200 ]; do pause || refused GET "$1"; done
 }
 
 use() { # FILE: whether Elasticsearch takes the password in it
   printf 'user = "elastic:%s"\n' "$(quoted "$secrets/elasticsearch/$1")" >"$work/user"
   used=$1
-  status=$(request GET /_security/_authenticate) || status=nothing
-  [ "$status" = 200 ]
+  send GET /_security/_authenticate && [ "$status" = 200 ]
 }
 
 # The user's own password takes effect here.
@@ -68,16 +76,22 @@ role() { # NAME FILE PASSWORD-FILE: a role, and a user of the same name who has 
 install_template() {
   before=$(installed)
   ask PUT /_index_template/twitterapi "@$here/index-template.json"
-  status=$(request GET "/_data_stream/$stream") || status=nothing
+  insist GET "/_data_stream/$stream"
   case $status in
-    404) ask PUT "/_data_stream/$stream" ;;
+    404) make_stream ;;
     200) [ "$before" = "$(installed)" ] || ask POST "/$stream/_rollover" ;;
     *) refused GET "/_data_stream/$stream" ;;
   esac
 }
 
+make_stream() { # one that is there by now was made by a request whose answer got lost
+  insist PUT "/_data_stream/$stream"
+  case $status in 2??) return ;; esac
+  grep -q resource_already_exists_exception "$work/answer" || refused PUT "/_data_stream/$stream"
+}
+
 installed() { # prints the version of the template that is installed
-  request GET '/_index_template/twitterapi?filter_path=index_templates.index_template.version' >"$work/status"
+  insist GET '/_index_template/twitterapi?filter_path=index_templates.index_template.version'
   tr -dc '0-9' <"$work/answer"
 }
 
@@ -90,8 +104,17 @@ quoted() { # FILE: its text, for a place between double quotes, in JSON as well 
 }
 
 ask() { # METHOD PATH [BODY]: prints nothing, and ends the script where it is refused
-  status=$(request "$@") || status=nothing
+  insist "$@"
   case $status in 2??) ;; *) refused "$1" "$2" ;; esac
+}
+
+insist() { # METHOD PATH [BODY]: sends it until there is an answer other than that Elasticsearch is busy
+  until send "$@"; do pause || refused "$1" "$2"; done
+}
+
+send() { # METHOD PATH [BODY]: sets the status; fails where Elasticsearch is away or busy
+  status=$(request "$@") || status=nothing
+  case $status in nothing | 429 | 5??) return 1 ;; esac
 }
 
 refused() { # METHOD PATH: ends the script with Elasticsearch's own words

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -11,17 +12,20 @@ from pathlib import Path
 
 import pytest
 from packaging.utils import canonicalize_name
+from pysqlite3.dbapi2 import sqlite_version_info
 
 from database import migrating
+from database.sqlite import WAL_SAFE_SQLITE
 from security.tokens import check_listening
 from settings import SettingError, load
 from tests.containers.recipe import LOADED_BY_PATH, imported, instructions, let_in, needed, stages, values, variables
-from tests.dependencies.pins import RUNTIME, pins
+from tests.dependencies.pins import DEVELOPMENT, RUNTIME, pins
 from tests.fixtures.environment import ROOT
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text(encoding="utf-8")
 DOCKERIGNORE = (ROOT / ".dockerignore").read_text(encoding="utf-8")
 BUILD, FINAL = stages(DOCKERFILE)
+ARGUMENTS = dict(shlex.split(value)[0].split("=", 1) for value in values(instructions(DOCKERFILE), "ARG") if "=" in value)
 
 KEPT_OUT = """
     .env .env.local grafana/.env collector/.env.local secrets/api-token data/tweets.db .git/config tests/conftest.py notes.txt
@@ -57,9 +61,7 @@ def test_the_image_has_nothing_else() -> None:
 
 
 def test_its_base_is_one_exact_release_that_can_be_replaced() -> None:
-    arguments = values(instructions(DOCKERFILE), "ARG")
-    assert [argument.partition("=")[0] for argument in arguments] == ["BASE"]
-    release = re.fullmatch(r"BASE=docker\.io/library/python:(\d+)\.(\d+)\.\d+-slim-[a-z]+", arguments[0])
+    release = re.fullmatch(r"docker\.io/library/python:(\d+)\.(\d+)\.\d+-slim-[a-z]+", ARGUMENTS["BASE"])
     assert release
     assert [value.split()[0] for value in values(instructions(DOCKERFILE), "FROM")] == ["${BASE}", "${BASE}"]
     oldest = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["requires-python"]
@@ -67,11 +69,26 @@ def test_its_base_is_one_exact_release_that_can_be_replaced() -> None:
 
 
 def test_it_installs_wheels_of_the_pinned_requirements_and_nothing_for_development() -> None:
-    installs = [value for value in values(BUILD, "RUN") if " install " in value]
-    assert len(installs) == 1
-    assert "--only-binary=:all:" in installs[0]
-    assert "-r /app/requirements.txt" in installs[0]
+    [install] = [value for value in values(BUILD, "RUN") if "/opt/venv" in value and " install " in value]
+    assert re.findall(r"\$pip install (.*?)(?: [|&]{2}|$)", install) == [
+        "--require-hashes --only-binary=:all: --no-deps -r requirements.txt",
+        '--no-index --no-deps "$wheel"',
+    ]
     assert "requirements-dev" not in DOCKERFILE
+
+
+def test_what_has_no_wheel_is_built_from_pinned_sources_with_a_safe_sqlite_and_tools_that_are_those_of_here() -> None:
+    number = re.fullmatch(r"https://sqlite\.org/20\d\d/sqlite-amalgamation-3(\d\d)(\d\d)00\.zip", ARGUMENTS["SQLITE"])
+    assert number
+    version = (3, *map(int, number.groups()))
+    assert version >= WAL_SAFE_SQLITE
+    assert version == sqlite_version_info, "the wheel's"
+    assert re.fullmatch("[0-9a-f]{64}", ARGUMENTS["SQLITE_SHA256"])
+    tool, _, checksum = ARGUMENTS["SETUPTOOLS"].partition(" --hash=")
+    [pinned] = re.findall(rf"^{tool} .*?(?=^[a-z]|\Z)", DEVELOPMENT.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    assert f"--hash={checksum}" in pinned.split()
+    [build] = [value for value in values(BUILD, "RUN") if "$SQLITE" in value]
+    assert build.count("--require-hashes") == 2
 
 
 def test_what_the_service_imports_is_in_those_requirements() -> None:

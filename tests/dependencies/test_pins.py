@@ -40,4 +40,4 @@ def test_every_installation_requires_the_hashes() -> None:
     makefile, dockerfile = ((ROOT / name).read_text(encoding="utf-8") for name in ("Makefile", "Dockerfile"))
     made = [line for line in makefile.splitlines() if " install " in line and "-r " in line]
     image = [value for value in values(stages(dockerfile)[0], "RUN") if " install " in value]
-    assert ["--require-hashes" in command for command in made + image] == [True] * 4
+    assert ["--require-hashes" in command for command in made + image] == [True] * 5

@@ -109,8 +109,10 @@ def test_a_request_of_the_log_leads_to_kibana(grafana: Grafana) -> None:
     for given, base in (
         ({"KIBANA_URL": "https://kibana.example"}, "https://kibana.example"),
         ({"KIBANA_URL": "<kibana-url>"}, "http://127.0.0.1:5601"),
+        ({"KIBANA_PORT": "5602"}, "http://127.0.0.1:5602"),
     ):
-        environment, _ = grafana.start(**given)
+        environment, _ = grafana.start(GRAFANA_PORT="3001", **given)
+        assert environment["GF_SERVER_ROOT_URL"] == "http://127.0.0.1:3001/"
         addresses = [link["url"] for link in data_sources(environment)["elasticsearch"]["jsonData"]["dataLinks"]]
         assert len(addresses) == 2
         assert all(address.startswith(f"{base}/app/discover#/?") and "${__value.raw}" in address for address in addresses)
@@ -131,6 +133,7 @@ def test_settings_of_the_file_count_as_compose_read_them(grafana: Grafana, tmp_p
         "no assignment\n"
         "1ST=no\n"
         "GF_SET=of the file\n"
+        "GF_SERVER_ROOT_URL=https://grafana.example.org/\n"
         "GF_LAST=without a line break"
     )
     environment, said = grafana.start(GRAFANA_ENV_FILE=str(file), GF_SET="of compose")
@@ -143,6 +146,7 @@ def test_settings_of_the_file_count_as_compose_read_them(grafana: Grafana, tmp_p
         "GF_EMPTY": "",
         "GF_SHELL": "$(touch pwned)`touch pwned`\\n;$HOME",
         "GF_SET": "of compose",
+        "GF_SERVER_ROOT_URL": "https://grafana.example.org/",
         "GF_LAST": "without a line break",
     }
     assert SECRET not in said

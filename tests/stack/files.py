@@ -49,7 +49,7 @@ def mounts(service: Service) -> Iterator[tuple[str, str, bool]]:
     """Give source, target and whether it is read-only of each mount; a source that begins with ./ is the repository's."""
     for volume in service.get("volumes", []):
         source, target, *options = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", volume).split(":")
-        yield source, target, options == ["ro"]
+        yield source, target, "ro" in ",".join(options).split(",")
 
 
 def config(folder: Path, *files: str, env: str = "", **variables: str) -> dict[str, Service]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -35,8 +36,10 @@ class Standin:
         self.passwords = passwords
         self.asked: list[Asked] = []
         self.unready = 0
+        self.flaky = False
         self.refuses = ""
         self.port = 0
+        self._times: Counter[tuple[str, str]] = Counter()
 
     def answer(self, asked: Asked) -> Answer:
         """Return status and body, which is text or becomes JSON, for a request of a user who is known."""
@@ -50,6 +53,17 @@ class Standin:
         return [asked.path for asked in self.asked if asked.method == method]
 
     def handled(self, asked: Asked) -> Answer:
+        """Return what is answered, status 0 for nothing. A flaky one is busy twice, then does it and hangs up, then answers."""
+        self._times[asked.method, asked.path] += 1
+        match self._times[asked.method, asked.path] if self.flaky else 0:
+            case 1 | 2 as time:
+                return (429, 503)[time - 1], {"error": "busy"}
+            case 3:
+                self._handled(asked)
+                return 0, ""
+        return self._handled(asked)
+
+    def _handled(self, asked: Asked) -> Answer:
         if self.unready > 0:
             self.unready -= 1
             return 503, {"status": "not yet"}
@@ -73,6 +87,9 @@ class Standin:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 status, found = standin.handled(Asked(self.command, self.path, body, headers))
+                if not status:
+                    self.close_connection = True
+                    return
                 is_text = isinstance(found, str)
                 data = (found if is_text else json.dumps(found)).encode()
                 self.send_response(status)

@@ -23,6 +23,7 @@ class Elasticsearch(Standin):
         self.roles: dict[str, Any] = {}
         self.users: dict[str, Any] = {}
         self.template: Any = None
+        self.components = {"logs@mappings": 0, "logs@settings": 0, "ecs@mappings": 0}  # how often each is not there yet
         self.streams: set[str] = set()
         self.retention: str | None = None
         self.rollovers = 0
@@ -40,6 +41,11 @@ class Elasticsearch(Standin):
             case "PUT", ["_security", "user", name]:
                 self.users[name] = asked.json()
                 return DONE
+            case "GET", ["_component_template", name]:
+                self.components[name] -= 1
+                return (404 if self.components[name] >= 0 else 200), {}
+            case "PUT", ["_index_template", "twitterapi"] if any(left >= 0 for left in self.components.values()):
+                return 400, {"error": f"specifies component templates {[*self.components]} that do not exist"}
             case "PUT", ["_index_template", "twitterapi"]:
                 self.template = asked.json()
                 return DONE
@@ -48,6 +54,8 @@ class Elasticsearch(Standin):
             case "PUT", ["_data_stream", name] if name not in self.streams:
                 self.streams.add(name)
                 return DONE
+            case "PUT", ["_data_stream", _]:
+                return 400, {"error": {"type": "resource_already_exists_exception"}}
             case "GET", ["_data_stream", name] if name in self.streams:
                 return 200, {"data_streams": [{"name": name}]}
             case "PUT", ["_data_stream", name, "_lifecycle"] if name in self.streams:
@@ -73,7 +81,7 @@ class Kibana(Standin):
             return 400, {"message": "Request must contain a kbn-xsrf header."}
         match asked.method, asked.path.split("?")[0].strip("/").split("/"):
             case "GET", ["api", "status"]:
-                return 200, {"status": {"overall": {"level": "available"}}}
+                return 200, {"status": {"overall": {"level": "degraded"}}}
             case "POST", ["api", "data_views", "data_view"]:
                 view = asked.json()["data_view"]
                 if view["id"] in self.views and not asked.json().get("override"):

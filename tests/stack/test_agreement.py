@@ -34,8 +34,10 @@ def test_every_address_is_one_that_is_listened_on_and_published_where_people_loo
     assert {"twitterapi", "alertmanager", "prometheus", "elasticsearch"} <= hosts
     for name, number in PORTS.items():
         service = services()[name]
-        assert (service["container_name"], service["ports"]) == (name, [f"127.0.0.1:{number}:{number}"])
+        chosen = f"${{{name.upper()}_PORT:-{number}}}"
+        assert (service["container_name"], service["ports"]) == (name, [f"127.0.0.1:{chosen}:{number}"])
         assert {port for host, port in ADDRESS.findall(str(service["healthcheck"])) if host in LOCAL} <= {str(number)}, name
+        assert "localhost" not in str(service["healthcheck"]), f"{name} may listen on IPv4 only"
 
 
 def test_the_service_ships_its_log_to_the_port_that_logstash_listens_on() -> None:
@@ -72,6 +74,6 @@ def test_grafana_starts_with_a_dashboard_that_is_there() -> None:
     service = services()["grafana"]
     home = Path(service["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     provider = yaml.safe_load((ROOT / "grafana/provisioning/dashboards/twitter-api.yml").read_text())["providers"][0]
-    assert f"./grafana/dashboards:{home.parent}:ro" in service["volumes"]
+    assert f"./grafana/dashboards:{home.parent}:ro,z" in service["volumes"]
     assert provider["options"]["path"] == str(home.parent)
     assert (ROOT / "grafana/dashboards" / home.name).is_file()

@@ -22,6 +22,10 @@ DATA = {
     "kibana": "/usr/share/kibana/data",
     "logstash": "/usr/share/logstash/data",
 }
+POSTGRES = "docker-compose.postgres.yml"
+# What Grafana 13.2 starts as a process each, used or not.
+BUNDLED = {"elasticsearch", "influxdb", "jaeger", "loki", "mssql", "mysql", "opentsdb", "prometheus", "stackdriver", "tempo"}
+BUNDLED |= {"zipkin", "grafana-postgresql-datasource", "grafana-pyroscope-datasource"}
 CONFINED = {"cap_drop": ["ALL"], "security_opt": ["no-new-privileges:true"]}
 PRIVILEGES = {"privileged", "cap_add", "devices", "pid", "ipc", "user", "network_mode", "env_file"}
 
@@ -37,7 +41,7 @@ def test_docker_compose_takes_the_whole_stack_and_hands_out_what_the_user_chose(
     assert found["alertmanager"]["environment"]["ALERT_WEBHOOK_URL"] == "http://example.org/x"
     assert found["twitterapi"]["environment"]["ALLOWED_HOSTS"] == "twitterapi,monitor.example.org"
     assert found["twitterapi"]["labels"]["settings"] == "4711", "which begins a new container"
-    assert f"{tmp_path}/.env.local:/given/.env.local:ro" in found["secrets"]["volumes"]
+    assert f"{tmp_path}/.env.local:/given/.env.local:ro,z" in found["secrets"]["volumes"]
     assert found["secrets"]["environment"]["ENV_LOCAL"] == ".env.local"
 
 
@@ -46,8 +50,36 @@ def test_docker_compose_takes_it_with_nothing_set_and_shows_nothing_of_env(tmp_p
     found = config(tmp_path, COMPOSE)
     assert "<bearer-token>" not in str(found)
     assert found["twitterapi"]["environment"]["ALLOWED_HOSTS"] == "twitterapi,"
-    assert f"{tmp_path}/.env:/given/.env.local:ro" in found["secrets"]["volumes"]
+    assert f"{tmp_path}/.env:/given/.env.local:ro,z" in found["secrets"]["volumes"]
     assert found["secrets"]["environment"]["ENV_LOCAL"] == "", "and so it doesn't count"
+
+
+@pytest.mark.stack
+def test_ports_can_be_chosen_stay_this_machine_s_and_are_those_that_pages_and_messages_show(tmp_path: Path) -> None:
+    ports = {f"{name.upper()}_PORT": str(number + 1) for name, number in PORTS.items()}
+    found = config(tmp_path, COMPOSE, env="".join(f"{name}={port}\n" for name, port in ports.items()))
+    for name, number in PORTS.items():
+        assert found[name]["ports"] == [f"127.0.0.1:{number + 1}:{number}/tcp"]
+    told = {
+        "twitterapi": {"GRAFANA_PORT", "KIBANA_PORT", "PROMETHEUS_PORT"},
+        "grafana": {"GRAFANA_PORT", "KIBANA_PORT"},
+        "kibana": {"KIBANA_PORT"},
+        "kibana-setup": {"KIBANA_PORT"},
+        "secrets": {f"{name}_PORT" for name in ("TWITTERAPI", "GRAFANA", "KIBANA", "ELASTICSEARCH", "PROMETHEUS")},
+    }
+    for name, variables in told.items():
+        assert {variable: found[name]["environment"][variable] for variable in variables}.items() <= ports.items(), name
+    for name in ("prometheus", "alertmanager"):
+        assert f"--web.external-url=http://127.0.0.1:{PORTS[name] + 1}" in found[name]["command"]
+    assert found["twitterapi"]["environment"]["LOGSTASH_PORT"] == "5044", "inside, where it stays the same"
+
+
+def test_what_is_mounted_from_this_checkout_has_the_label_that_selinux_wants_and_nothing_else_has() -> None:
+    found = [service for file in (COMPOSE, POSTGRES) for service in services(file).values()]
+    volumes = [volume for service in found for volume in service.get("volumes", ())]
+    ours = {volume for volume in volumes if volume.startswith("./") or ":-./" in volume}
+    assert len(ours) > 10
+    assert {volume for volume in volumes if volume.endswith(",z")} == ours
 
 
 def test_compose_lint_finds_nothing_but_the_exceptions_which_are_needed(lint: Callable[[str, Path], None]) -> None:
@@ -125,10 +157,10 @@ def test_the_user_s_own_files_are_seen_by_the_one_that_copies_them_only() -> Non
     own = re.compile(r"\./(grafana/)?\.env|\./secrets\b|\$\{ENV_LOCAL")
     volumes = [(name, volume) for name, service in services().items() for volume in service.get("volumes", ())]
     assert [(name, volume) for name, volume in volumes if own.match(volume)] == [
-        ("secrets", "./.env:/given/.env:ro"),
-        ("secrets", "${ENV_LOCAL:-./.env}:/given/.env.local:ro"),
-        ("secrets", "./secrets:/given/secrets:ro"),
-        ("secrets", "./grafana/.env:/given/grafana.env:ro"),
+        ("secrets", "./.env:/given/.env:ro,z"),
+        ("secrets", "${ENV_LOCAL:-./.env}:/given/.env.local:ro,z"),
+        ("secrets", "./secrets:/given/secrets:ro,z"),
+        ("secrets", "./grafana/.env:/given/grafana.env:ro,z"),
     ]
     assert services()["secrets"]["network_mode"] == "none"
     assert services()["secrets"]["entrypoint"][-1] == "/given"
@@ -146,6 +178,21 @@ def test_elasticsearch_asks_for_passwords_and_has_memory_beside_its_heap() -> No
     assert (service["environment"]["ES_JAVA_OPTS"], service["mem_limit"]) == ("-Xms1g -Xmx1g", "2g")
     assert service["environment"]["xpack.security.enabled"] == "true"
     assert "ELASTIC_PASSWORD" not in service["environment"], "its entrypoint refuses both"
+
+
+def test_elasticsearch_takes_new_indices_on_a_disk_that_is_nearly_full() -> None:
+    name, environment = "cluster.routing.allocation.disk.watermark", services()["elasticsearch"]["environment"]
+    limits = {key.removeprefix(f"{name}."): value for key, value in environment.items() if key.startswith(name)}
+    assert limits == {"low": "2gb", "high": "1gb", "flood_stage": "512mb"}, "all three in bytes, or it does not start"
+
+
+def test_grafana_starts_the_data_sources_that_are_provisioned_and_no_other() -> None:
+    files = ROOT.glob("grafana/provisioning/datasources/*.yml")
+    used = {yaml.safe_load(file.read_text())["datasources"][0]["type"] for file in files}
+    off = services()["grafana"]["environment"]["GF_PLUGINS_DISABLE_PLUGINS"].split(",")
+    assert used == {"prometheus", "elasticsearch"}
+    assert used | set(off) == BUNDLED
+    assert len(off) == len(set(off)) == len(BUNDLED - used)
 
 
 def test_the_guide_says_how_much_memory_it_needs() -> None:

@@ -72,5 +72,5 @@ def test_settings_are_known_and_say_what_containers_need() -> None:
 
 
 def test_the_whole_folder_is_mounted_so_that_the_image_s_own_pipeline_is_gone() -> None:
-    assert "./logstash/pipeline:/usr/share/logstash/pipeline:ro" in services()["logstash"]["volumes"]
+    assert "./logstash/pipeline:/usr/share/logstash/pipeline:ro,z" in services()["logstash"]["volumes"]
     assert [path.name for path in (ROOT / "logstash/pipeline").iterdir()] == ["twitterapi.conf"]

@@ -6,6 +6,7 @@ The service's copies of what the user has: test_copies.py.
 from __future__ import annotations
 
 import os
+import re
 import stat
 import subprocess
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.fixtures.environment import ROOT
+from tests.stack.files import PORTS
 from tests.stack.shells import LONGEST_S, SCRIPT, Secrets, Shell, found
 
 pytestmark = pytest.mark.stack
@@ -74,6 +76,15 @@ def test_a_password_that_would_not_work_is_refused_and_not_shown(secrets: Secret
 
 
 @needs_root
+def test_it_tells_the_addresses_with_the_ports_that_were_chosen(secrets: Secrets) -> None:
+    chosen = {f"{name.upper()}_PORT": str(number + 1) for name, number in PORTS.items()}
+    for ports, shift in (({}, 0), (chosen, 1)):
+        said = secrets.shell.run(SCRIPT, secrets.root, secrets.given, **ports).stdout
+        told = dict(re.findall(r"^(\w+) +http://127\.0\.0\.1:(\d+)", said, re.MULTILINE))
+        assert told == {name: str(PORTS[name.lower()] + shift) for name in told}
+        assert len(told) == 5
+
+
 def test_each_is_readable_for_its_reader_only(secrets: Secrets) -> None:
     secrets.give(".env.local", "TW_NUMBER=60\n")
     secrets.give("grafana.env", "GF_SECURITY_ADMIN_USER=ana\n")
@@ -114,6 +125,7 @@ def test_shellcheck_has_nothing_to_say_of_the_scripts() -> None:
     scripts = [
         SCRIPT,
         ROOT / "scripts/make-token",
+        ROOT / "scripts/stack-check",
         ROOT / "scripts/stack-postgres-secrets",
         ROOT / "prometheus/alertmanager-entrypoint.sh",
     ]

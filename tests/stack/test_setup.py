@@ -19,6 +19,8 @@ FOLDER = ROOT / "logstash/elasticsearch"
 ELASTIC = "elasticsearch/elastic-password"
 OBJECTS = [json.loads(line) for line in (ROOT / "kibana/objects.ndjson").read_text().splitlines()]
 
+NOWHERE = "http://127.0.0.1:1"
+
 pytestmark = pytest.mark.stack
 
 
@@ -47,8 +49,8 @@ def set_up(secrets: Secrets, server: Standin, *, kibana: Path = ROOT / "kibana",
         script, variable, seen = kibana / "setup.sh", "KIBANA_URL", secrets.root / "elasticsearch"
     shell = Shell(secrets.shell.command, f"{programs}:{os.environ['PATH']}")
     with server.serving():
-        variables = {"SECRETS": str(seen), "TRIES": "5", "TMPDIR": str(programs), variable: server.url}
-        return shell.run(script, **variables, **more)
+        variables = {"SECRETS": str(seen), "TMPDIR": str(programs), variable: server.url}
+        return shell.run(script, **variables | more)
 
 
 def is_well(done: Done) -> bool:
@@ -80,18 +82,43 @@ def test_elasticsearch_gets_users_template_and_data_stream(secrets: Secrets, ela
     assert elasticsearch.rollovers == 1, "a new version of the template begins a new index"
 
 
+def test_it_waits_for_templates_that_elasticsearch_installs_after_its_start(
+    secrets: Secrets, elasticsearch: Elasticsearch
+) -> None:
+    named = json.loads((FOLDER / "index-template.json").read_text())["composed_of"]
+    assert set(named) == set(elasticsearch.components)
+    elasticsearch.components = dict(zip(named, (0, 2, 3), strict=True))
+    assert is_well(set_up(secrets, elasticsearch))
+    assert elasticsearch.template["composed_of"] == named
+
+
+def test_whatever_is_busy_or_gives_no_answer_is_asked_again(
+    secrets: Secrets, elasticsearch: Elasticsearch, kibana: Kibana
+) -> None:
+    elasticsearch.flaky = kibana.flaky = True
+    assert set_up(secrets, elasticsearch).returncode == 0
+    assert (elasticsearch.streams, elasticsearch.retention) == ({STREAM}, "30d")
+    assert set(elasticsearch.users) == {"logstash_writer", "grafana_reader"}
+    assert set_up(secrets, kibana).returncode == 0
+    assert list(kibana.objects.values()) == OBJECTS
+
+
 def test_it_gives_up_in_time_and_tells_an_outage_from_data_of_another_age_than_the_secrets(
     secrets: Secrets, elasticsearch: Elasticsearch, kibana: Kibana
 ) -> None:
-    elasticsearch.unready = kibana.unready = 99
+    elasticsearch.unready = kibana.unready = 10**6
     for server, said in (
         (elasticsearch, "answers 503 to user elastic"),
         (Elasticsearch(elastic="of-another-age"), 'docs/operations.md, "Passwords"'),
         (kibana, "/api/status: 503"),
     ):
-        done = set_up(secrets, server)
+        done = set_up(secrets, server, WAIT_S="0")
         assert done.returncode == 1
         assert said in done.stderr
+    for away in (elasticsearch, kibana):
+        done = set_up(secrets, away, WAIT_S="0", ELASTICSEARCH_URL=NOWHERE, KIBANA_URL=NOWHERE)
+        assert done.returncode == 1
+        assert "nothing" in done.stderr
     assert "Passwords" in (ROOT / "docs/operations.md").read_text()
 
 

@@ -236,8 +236,14 @@ def test_it_waits_for_what_takes_a_while_and_not_longer(look: Look, standins: St
     assert look(wait=0.1).missing == ["kibana"]
 
 
-def test_its_addresses_are_those_of_the_stack(script: Any) -> None:
+def test_its_addresses_are_those_of_the_stack(
+    script: Any, standins: Standins, checkout: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert set(script.PORTS.values()) == {port for name, port in PORTS.items() if name not in ("logstash", "alertmanager")}
+    with (checkout / ".env").open("a") as file:
+        file.writelines(f"{name.upper()}_PORT={part.port}\n" for name, part in vars(standins).items())
+    code = script.main(["--wait=0"])
+    assert missing(capsys.readouterr().out, code) == []
 
 
 DOCKER = """#!/bin/sh

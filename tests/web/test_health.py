@@ -52,12 +52,13 @@ def test_every_page_says_that_the_tweets_are_invented_and_none_where_they_are_no
     assert not [path for path in (*PAGES[::3], "/docs") if BANNER in opened(filled, path).text]
 
 
-def test_other_programs_are_linked_where_they_are_configured(filled: Service, serve: Serve) -> None:
-    linked = serve(**{f"{name.upper()}_URL": url for name, url in LINKS.items()})
-    beside, alone = (opened(service, "/view/health").one("main").all("a") for service in (linked, filled))
-    assert {one.words: one["href"] for one in beside if one.words in LINKS} == LINKS
-    assert not [one for one in alone if one.words in LINKS]
-    assert "/docs" in [one["href"] for one in alone]
+def test_other_programs_are_linked_where_they_are_configured(serve: Serve) -> None:
+    elsewhere = {f"{name.upper()}_URL": f"https://{name.lower()}.example.org" for name in LINKS}
+    ports = {f"{name.upper()}_PORT": url.rpartition(":")[2] for name, url in LINKS.items()}
+    for given, expected in (({}, {}), (ports, set(LINKS.values())), (ports | elsewhere, set(elsewhere.values()))):
+        links = opened(serve(**given), "/view/health").one("main").all("a")
+        assert {one["href"] for one in links if one.words in LINKS} == set(expected)
+        assert "/docs" in [one["href"] for one in links]
 
 
 def test_the_state_of_log_shipping_is_read_from_the_metrics() -> None:
