@@ -96,8 +96,8 @@ stack-test: $(STAMP) ## Find a known request in every part of the running stack
 stack-proof: $(STAMP) ## Run rules, routes, dashboard and log queries on the pinned versions (go, npm; mvn and a JDK for Elasticsearch)
 	@scripts/stack-proof
 
-container-test: ## Build the image and run the container for real (root on Debian, podman)
-	@scripts/container-test
+container-test: $(STAMP) ## Build the image and run the stack for real, on ENGINES (docker, else podman; root on Debian)
+	@scripts/container-test $(ENGINES)
 
 evidences: $(STAMP) ## Take the pictures of evidences/, and write the table of settings
 	@for script in settings-table pictures; do $(BIN)/python scripts/$$script.py || exit 1; done

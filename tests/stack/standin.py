@@ -29,6 +29,9 @@ class Asked(NamedTuple):
 class Standin:
     """An HTTP server on a port of loopback that knows its users' passwords, and keeps what it was asked."""
 
+    address = "127.0.0.1"
+    protocol = "HTTP/1.0"
+
     def __init__(self, **passwords: str) -> None:
         self.passwords = passwords
         self.asked: list[Asked] = []
@@ -78,6 +81,8 @@ class Standin:
         standin = self
 
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = standin.protocol
+
             def _answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("content-length") or 0)).decode()
                 headers = {name.lower(): value for name, value in self.headers.items()}
@@ -92,14 +97,14 @@ class Standin:
                 self.send_header("content-length", str(len(data)))
                 self.send_header("x-request-id", headers.get("x-request-id", "none"))
                 self.end_headers()
-                self.wfile.write(data)
+                self.wfile.write(data if self.command != "HEAD" else b"")
 
-            do_GET = do_POST = do_PUT = do_DELETE = _answer
+            do_HEAD = do_GET = do_POST = do_PUT = do_DELETE = _answer
 
             def log_message(self, format: str, *arguments: Any) -> None:
                 """Keep the test's output clean."""
 
-        with ThreadingHTTPServer(("127.0.0.1", self.port), Handler) as server:
+        with ThreadingHTTPServer((self.address, self.port), Handler) as server:
             server.daemon_threads = True
             self.port = server.server_address[1]
             thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
