@@ -112,3 +112,5 @@ def test_the_command_line_collects_and_says_how_it_went(
     collector.start()
     assert api.main([]) == 1
     assert "another collection runs" in capsys.readouterr().err
+    emulator.stop()  # else closing the collector would wait for its answer
+    collector.close()
