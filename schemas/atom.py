@@ -15,6 +15,7 @@ from queries.tweets import TweetView
 from schemas.gexf import allowed
 from text.entities import plain
 from text.phrases import enumeration, plural, times
+from text.unseen import visible
 
 MEDIA_TYPE = "application/atom+xml"
 PUBLISHER = "Hashtag monitor"
@@ -55,21 +56,21 @@ class _AtomFeed(Atom1Feed):
 
 
 def atom(head: FeedHead, entries: Iterable[FeedEntry]) -> bytes:
-    """Return a feed, without the characters that XML forbids."""
+    """Return a feed, without the characters that XML forbids, and without those of direction."""
     about = {"feed_url": head.own, "feed_guid": head.id, "author_name": PUBLISHER}
-    feed = _AtomFeed(allowed(head.title), head.page, None, **about)
+    feed = _AtomFeed(_shown(head.title), head.page, None, **about)
     for one in entries:
         feed.add_item(
-            allowed(one.title),
+            _shown(one.title),
             one.link,
             None,
-            author_name=allowed(one.author) if one.author else None,
+            author_name=_shown(one.author) if one.author else None,
             author_link=one.author_link,
             pubdate=one.published,
             updateddate=one.updated,
             unique_id=one.id,
-            content=allowed(one.content),
-            categories=[allowed(tag) for tag in one.tags],
+            content=_shown(one.content),
+            categories=[_shown(tag) for tag in one.tags],
         )
     written: str = feed.writeString("utf-8")
     return written.encode()
@@ -124,6 +125,10 @@ def _listed(kind: str, rows: list[tuple[str, int, float | None]]) -> str:
     return f"{kind}: " + enumeration(
         f"{name} ({tweets}{'' if lift is None else f', {times(lift)} their usual share'})" for name, tweets, lift in lifted
     )
+
+
+def _shown(text: str) -> str:
+    return visible(allowed(text))
 
 
 def _paragraph(text: str) -> str:

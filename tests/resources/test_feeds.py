@@ -24,9 +24,9 @@ SITE = "https://tags.example"
 WRITE, READ = "write-7c1f0ad24b9e58d3", "read-91b0c3e47fa2d685"
 END = datetime(2025, 12, 31, 6, tzinfo=UTC)
 """When the hour of the spike ends."""
-HOSTILE = 'a < b & "c" \x07<script>alert(1)</script>\nsecond line\ufffe @everyone'
+HOSTILE = 'a < b & "c" \x07<script>alert(1)</script>\nsecond\u202e line\ufffe @everyone'
 USERS = [
-    {"id": "7", "name": "Eve <b>\x1f", "username": "eve", "public_metrics": {"followers_count": 1, "tweet_count": 1}},
+    {"id": "7", "name": "Eve \u2066<b>\x1f", "username": "eve", "public_metrics": {"followers_count": 1, "tweet_count": 1}},
     {"id": "8", "name": "Bob", "username": "bob", "public_metrics": {"followers_count": 1, "tweet_count": 1}},
 ]
 
