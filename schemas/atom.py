@@ -78,7 +78,7 @@ def atom(head: FeedHead, entries: Iterable[FeedEntry]) -> bytes:
 
 def tweet_entry(view: TweetView, site: str, *, is_invented: bool) -> FeedEntry:
     """Return a tweet as an entry. It was updated when it was posted, or when its newest version was."""
-    who = f"@{view.username}" if view.username else view.author or UNKNOWN_AUTHOR
+    who = f"@{view.username}" if view.username else plain(view.author) or UNKNOWN_AUTHOR
     edited = snowflake_time(view.version).replace(microsecond=0) if view.version != view.id else view.created
     links = "".join(f"<p>{_anchor(url, url)}</p>" for url in view.links)
     return FeedEntry(
@@ -88,7 +88,7 @@ def tweet_entry(view: TweetView, site: str, *, is_invented: bool) -> FeedEntry:
         view.created,
         max(view.created, edited),
         f"<p>{_paragraph(view.text)}</p>{links}",
-        view.author or who,
+        plain(view.author) or who,
         f"https://x.com/{view.username}" if view.username and not is_invented else None,
         view.tags,
     )
@@ -115,7 +115,7 @@ def spike_content(sentence: str, spike: ExplainedSpike, top: Iterable[tuple[Twee
 
 
 def _quoted(view: TweetView, url: str) -> str:
-    author = _anchor(url, view.author or view.username or UNKNOWN_AUTHOR)
+    author = _anchor(url, plain(view.author) or view.username or UNKNOWN_AUTHOR)
     return f"<blockquote><p>{_paragraph(view.text)}</p><p>{author}</p></blockquote>"
 
 

@@ -70,7 +70,7 @@ def zone_name(local: datetime) -> str:
 def quoted(views: Iterable[TweetView], zone: ZoneInfo) -> Iterator[QuotedTweet]:
     """Yield tweets as messages quote them: a long text is cut, and what is known of its numbers is said with its time."""
     for view in views:
-        who = " ".join([one for one in (view.author, view.username and f"@{view.username}") if one]) or "unknown author"
+        who = " ".join([one for one in (plain(view.author), view.username and f"@{view.username}") if one]) or "unknown author"
         followers = "" if view.followers is None else f", {compact(view.followers)} followers"
         author = f"{shortened(who, LONGEST_AUTHOR)}{followers}"
         yield QuotedTweet(author, _numbers(view, zone), tuple(_lines(plain(view.text))), tweet_url(view))

@@ -26,7 +26,12 @@ END = datetime(2025, 12, 31, 6, tzinfo=UTC)
 """When the hour of the spike ends."""
 HOSTILE = 'a < b & "c" \x07<script>alert(1)</script>\nsecond\u202e line\ufffe @everyone'
 USERS = [
-    {"id": "7", "name": "Eve \u2066<b>\x1f", "username": "eve", "public_metrics": {"followers_count": 1, "tweet_count": 1}},
+    {
+        "id": "7",
+        "name": "Eve \u2066&amp; <b>\x1f",
+        "username": "eve",
+        "public_metrics": {"followers_count": 1, "tweet_count": 1},
+    },
     {"id": "8", "name": "Bob", "username": "bob", "public_metrics": {"followers_count": 1, "tweet_count": 1}},
 ]
 
@@ -133,7 +138,7 @@ def test_hostile_text_is_text_and_what_xml_forbids_is_left_out(service: Service)
     assert content == (
         "<p>#devops a &lt; b &amp; &quot;c&quot; &lt;script&gt;alert(1)&lt;/script&gt;<br>second line @everyone</p>"
     )
-    assert entry.author == "Eve <b>"
+    assert entry.author == "Eve & <b>"
     assert entry.link == f"https://x.com/eve/status/{entry.id.rpartition(':')[2]}"
 
 

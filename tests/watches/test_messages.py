@@ -186,13 +186,14 @@ def test_a_title_is_one_short_line_whatever_others_wrote() -> None:
 
 def test_a_long_tweet_is_cut_and_one_without_words_is_said() -> None:
     rows = [
-        tweet(PEAK, 1, "x" * 9000, "bea"),
+        {**tweet(PEAK, 1, "x" * 9000, "amy"), "author": "Amy &amp; Co &lt;3"},
         {**tweet(PEAK, 2, "", "bea"), "tweet": " \n"},
         tweet(PEAK, 3, "a\n\n" * 40, "bea"),
     ]
     with imported(*rows) as database, database.reading() as session:
         long, empty, lines = quoted(TweetViews().rows(session, [int(row["id"]) for row in rows]), SPIKE.zone)
     assert (len(long.text[0]), long.text[0][-2:]) == (500, "x…")
+    assert long.author.startswith("Amy & Co <3 @amy")
     assert empty.text == ("(no text)",)
     assert lines.text == (*["a"] * 11, "…")
 
