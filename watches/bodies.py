@@ -154,11 +154,17 @@ def length(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def within(text: str, most: int, more: str) -> str:
-    """Return a text of at most so many UTF-16 characters: a longer one is cut after a line or sentence and ends with `more`."""
+def within(text: str, most: int) -> str:
+    """Return a text of at most so many UTF-16 characters, cut after a line or a sentence.
+
+    What is cut is before the last two paragraphs, which are the link to the rest and the foot; if they would be most of the
+    text, the link is left out, or both.
+    """
     if length(text) <= most:
         return text
-    end = f"\n\n{more}" if length(more) < most // 2 else "\n\n…"
-    kept = text.encode("utf-16-le")[: 2 * (most - length(end))].decode("utf-16-le", "ignore")
+    paragraphs = text.rsplit("\n\n", 2)
+    ends = ("\n\n".join(["\n\n…", *paragraphs[kept:]]) for kept in (1, 2, 3))
+    end = next(one for one in ends if length(one) <= most // 2 or one == "\n\n…")
+    kept = paragraphs[0].encode("utf-16-le")[: 2 * (most - length(end))].decode("utf-16-le", "ignore")
     place = max(kept.rfind("\n"), *(found.end() for found in re.finditer(r"[.!?…](?= )", kept)), 0)
     return (kept[:place] if place > len(kept) // 2 else kept).rstrip("\\ \n") + end

@@ -16,6 +16,7 @@ from http.client import responses
 from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from typing import TYPE_CHECKING, Any
 
+from watches.bodies import length, within
 from watches.mail import send_mail
 from watches.messages import WatchMessage
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from apprise import Apprise, AppriseAsset
 
 CONNECT_S, ANSWER_S = 5.0, 10.0
-MAIL, READ_AS_MARKDOWN = ("mailto", "mailtos"), ("discord", "mmost", "mmosts")
+MAIL, JSON, READ_AS_MARKDOWN = ("mailto", "mailtos"), ("json", "jsons"), ("discord", "mmost", "mmosts")
 LONGEST = {"discord": 2000, "mmost": 4000, "mmosts": 4000, "tgram": 4096, "ntfy": 3500, "ntfys": 3500}
 """How many characters services take with the title; ntfy's are bytes, of which most texts have few more."""
 LONGEST_OTHER = 10_000
@@ -78,11 +79,12 @@ def scheme_of(url: str) -> str:
 
 def _words(scheme: str, message: WatchMessage) -> tuple[str, str, str]:
     """Return the title and the body that a service is sent, and the format of the body."""
-    most = LONGEST.get(scheme, LONGEST_OTHER) - BETWEEN
-    if scheme in READ_AS_MARKDOWN:
-        title = message.markdown_title
-        return title, message.markdown_within(most - len(title)), "markdown"
-    return message.title, message.text_within(most - len(message.title)), "text"
+    if scheme in JSON:
+        return message.title, message.text, "text"
+    is_markdown = scheme in READ_AS_MARKDOWN
+    title, body = (message.markdown_title, message.markdown) if is_markdown else (message.title, message.text)
+    most = LONGEST.get(scheme, LONGEST_OTHER) - BETWEEN - length(title)
+    return title, within(body, most), "markdown" if is_markdown else "text"
 
 
 def _mail(apprise: Apprise, message: WatchMessage, message_id: int) -> str | None:
@@ -143,7 +145,7 @@ def _parsed(url: str) -> dict[str, Any] | None:
 def _more(scheme: str, parsed: Mapping[str, Any], message_id: int) -> dict[str, Any]:
     """Return what is added to a parsed URL: options in place of its own, and the id of the message."""
     more: dict[str, Any] = {**OPTIONS, "cto": CONNECT_S}
-    if scheme in ("json", "jsons"):
+    if scheme in JSON:
         more["payload"] = {**parsed["payload"], ID_KEY: message_id}
     return more
 

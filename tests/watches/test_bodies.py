@@ -99,21 +99,24 @@ def test_a_chart_tells_nothing_from_what_was_not_collected() -> None:
     assert blocks([Bar(0), Bar(None)]) == "▁·"
 
 
-LINK = "… more: http://localhost:8080/view"
+LINK, FOOT = "All tweets: http://localhost:8080/view", "The watch “a” tells you this.\nChange it: http://localhost:8080"
 
 
-@pytest.mark.parametrize("unit", ["A sentence. And another one\n", "\U0001f525 fire. ", "https://e.example/", "\\*"])
+@pytest.mark.parametrize(
+    "unit", ["A sentence. And another one\n", "\U0001f525 fire. ", "https://e.example/", "\\*", "One.\n\n"]
+)
 @pytest.mark.parametrize("most", [2000, 4096])
-def test_what_is_too_long_is_cut_with_a_link_to_the_rest(unit: str, most: int) -> None:
-    cut = within(unit * 3000, most, LINK)
-    kept, _, end = cut.rpartition("\n\n")
+def test_what_is_too_long_is_cut_before_the_link_and_the_foot(unit: str, most: int) -> None:
+    cut = within(f"{unit * 3000}\n\n{LINK}\n\n{FOOT}", most)
+    kept, _, end = cut.partition("\n\n…\n\n")
     assert length(cut) <= most
-    assert end == LINK
-    assert length(kept) > most // 2 - length(LINK)
+    assert end == f"{LINK}\n\n{FOOT}"
+    assert length(kept) > most // 2 - length(end)
     assert not kept.endswith("\\")
-    assert kept.endswith((".", "one")) or " " not in unit
+    assert kept.endswith((".", "one")) or " " not in unit.strip()
 
 
-def test_what_is_short_is_not_cut_and_a_link_that_is_too_long_is_left_out() -> None:
-    assert within("short", 5, LINK) == "short"
-    assert within("a" * 300, 100, f"… more: http://localhost/?{'b' * 100}") == f"{'a' * 97}\n\n…"
+def test_what_is_short_is_not_cut_and_a_link_or_a_foot_that_is_too_long_is_left_out() -> None:
+    assert within("short", 5) == "short"
+    assert within(f"{'a' * 300}\n\n{'b' * 100}\n\nfoot", 100) == f"{'a' * 91}\n\n…\n\nfoot"
+    assert within(f"{'a' * 300}\n\n{LINK}\n\n{'c' * 100}", 100) == f"{'a' * 97}\n\n…"

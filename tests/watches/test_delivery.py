@@ -32,8 +32,7 @@ SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 DISCORD = "discord://1234567890123456/abcdefghijklmnopqrstuvwxyz_0123456789"
 TELEGRAM = "tgram://123456789:AAabcdefghijklmnopqrstuvwxyz123456/12315544"
 MESSAGE = WatchMessage(
-    *("#incident: 101 tweets", "It peaks. <!channel> & *more*", "<p>It <b>peaks</b>.</p>", r"It peaks. \& \*more\*"),
-    "https://ours.example/view/tweets",
+    "#incident: 101 tweets", "It peaks. <!channel> & *more*", "<p>It <b>peaks</b>.</p>", r"It peaks. \& \*more\*"
 )
 
 
@@ -82,11 +81,12 @@ def test_discord_gets_what_execute_webhook_takes(sent: Sent) -> None:
     assert payload.keys() <= {"content", "tts", "wait", "username"}  # no avatar, no embeds
     assert payload["content"] == f"{MESSAGE.markdown_title}\r\n{MESSAGE.markdown}"
     sent.clear()
-    assert deliver(f"{DISCORD}?format=text", MESSAGE._replace(markdown="so much. " * 900), 8) is None
+    foot = "\n\nAll: https://ours.example/view/tweets\n\nThe watch"
+    assert deliver(f"{DISCORD}?format=text", MESSAGE._replace(markdown=f"{'so much. ' * 900}{foot}"), 8) is None
     (request,) = sent
     content = json.loads(request.body or "")["content"]
     assert len(content) <= 2000
-    assert content.endswith(MESSAGE.link)
+    assert content.endswith(f"so much.\n\n…{foot}")
 
 
 @pytest.mark.parametrize("url", [SLACK, DISCORD, TELEGRAM])
@@ -116,11 +116,12 @@ def test_own_servers_are_asked_and_redirects_are_not_followed(receiver: Receiver
     assert [one.path for one in receiver.seen] == [received.path] * 2
 
 
-def test_json_has_the_id_of_the_message_whatever_the_url_adds(receiver: Receiver) -> None:
-    assert deliver(f"{receiver.url('path')}?:id=mine&:team=ours", MESSAGE, 7) is None
+def test_json_has_all_of_the_message_and_its_id_whatever_the_url_adds(receiver: Receiver) -> None:
+    text = "a" * 40_000
+    assert deliver(f"{receiver.url('path')}?:id=mine&:team=ours", MESSAGE._replace(text=text), 7) is None
     (received,) = receiver.seen
     assert received.body == {
-        **{"version": "1.0", "title": MESSAGE.title, "message": MESSAGE.text, "attachments": [], "type": "info"},
+        **{"version": "1.0", "title": MESSAGE.title, "message": text, "attachments": [], "type": "info"},
         **{"id": 7, "team": "ours"},
     }
 

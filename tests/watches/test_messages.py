@@ -18,6 +18,7 @@ from tests.fixtures.archives import Json
 from tests.fixtures.service import in_process
 from tests.fixtures.views import HOUR, HOUR_NOW, NOW, written
 from tests.queries.invented import add, imported
+from watches.bodies import within
 from watches.definitions import WatchDefinition
 from watches.findings import UNCOLLECTED, Finding
 from watches.messages import WatchMessage, render
@@ -88,6 +89,18 @@ def test_a_spike_is_told_with_its_reason_and_its_top_tweets(database: Database) 
         in lines
     )
     assert lines[-1] == f"Change, pause or delete it: {SITE}/view/watches"
+
+
+@pytest.mark.parametrize("kind", ["text", "markdown"])
+def test_a_message_that_is_cut_keeps_its_link_and_its_foot(database: Database, kind: str) -> None:
+    body = getattr(said(database, SPIKE, OF_PEAK, held_back=2), kind)
+    cut = within(body, len(body) - 200)
+    *_, before, more, foot = cut.split("\n\n")
+    assert before == "…"
+    assert more.startswith(f"All about this spike: {SITE}/view/spike?")
+    assert "outages" in foot
+    assert "2 messages before this one were held back" in foot
+    assert foot.endswith(f"{SITE}/view/watches")
 
 
 @pytest.mark.parametrize("kind", ["html", "markdown"])
@@ -205,8 +218,9 @@ def test_the_links_open(tmp_path: Path, definition: WatchDefinition) -> None:
         service.collector.database.write(lambda session: count_page(session, date=NOW, remaining=None))
         finding = Finding(definition.kind, PEAK, PEAK + HOUR, IDS)
         found = said(service.collector.database, definition, finding)
-        assert found.link.startswith(f"{SITE}/view/")
-        answer = service.get(found.link.removeprefix(SITE))
+        link = found.text.split("\n\n")[-2].partition(": ")[2]
+        assert link.startswith(f"{SITE}/view/")
+        answer = service.get(link.removeprefix(SITE))
     assert answer.status_code == 200
     assert str(IDS[-1]) in answer.text
-    assert urlsplit(found.link).netloc == "tags.example"
+    assert urlsplit(link).netloc == "tags.example"
