@@ -16,7 +16,7 @@ from queries.series import totals
 from queries.spikes import BucketCount, CountedBuckets, Spike, season_place
 from queries.tags import tag_name
 from queries.zones import Period
-from text.phrases import UNBROKEN, enumeration, moment, number, plural, share
+from text.phrases import UNBROKEN, enumeration, moment, number, plural, sentence, share
 
 MOST_TERMS, MOST_OTHERS = 2, 3
 MOSTLY = 0.5
@@ -96,8 +96,7 @@ def bucket_finding(peak: Peak, zone: ZoneInfo, *, has_spikes: bool = False) -> s
     """
     if peak.is_spike:
         return peak_finding(peak, zone)
-    reasons = ", ".join(peak_reasons(peak))
-    why = f" What stands out: {reasons}." if reasons else ""
+    why = f" {told}" if (told := standing_out(peak)) else ""
     if peak.is_open:
         return f"{plural(peak.tweets, 'tweet')} so far: this time is not over, or was not collected completely.{why}"
     usual = f" {number(peak.expected)} are expected." if peak.expected is not None else ""
@@ -118,6 +117,14 @@ def leading_terms(terms: Sequence[TermCause], most: int = MOST_TERMS) -> list[st
 
 def _is_said(one: TermCause, word: str, pair: TermCause) -> bool:
     return one.term == word and pair.tweets >= NEARLY_ALL * one.tweets
+
+
+def standing_out(peak: Peak) -> str:
+    """Return what stands out in a bucket as a sentence, empty if nothing does; authors alone need no more words."""
+    reasons = list(peak_reasons(peak))
+    if reasons and reasons == list(_leading_authors(peak)):
+        return f"{sentence(reasons[0])}."
+    return f"What stands out: {', '.join(reasons)}." if reasons else ""
 
 
 def peak_reasons(peak: Peak) -> Iterator[str]:

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from queries.collections import CollectionView, latest
 from queries.counters import schedule
-from queries.peaks import Peak, bucket_peak, peak_reasons
+from queries.peaks import Peak, bucket_peak, standing_out
 from queries.spikes import CountedBuckets, counted_buckets
 from queries.tags import tag_name
 from queries.tweets import TweetViews
@@ -93,10 +93,9 @@ def _peak(occasion: Occasion) -> Peak:
 
 def _why(peak: Peak) -> Section:
     """Return what stands out, in the words of the pages, and the links that do."""
-    reasons = ", ".join(peak_reasons(peak))
     linked = enumeration(one.domain for one in peak.causes.domains[:MOST_DOMAINS])
-    said = [f"What stands out: {reasons}."] if reasons else []
-    return Section(sentences=(*said, *([f"Linked more than usual: {linked}."] if linked else [])))
+    said = (standing_out(peak), f"Linked more than usual: {linked}." if linked else "")
+    return Section(sentences=tuple(one for one in said if one))
 
 
 def _top(occasion: Occasion, peak: Peak) -> Section:
