@@ -15,7 +15,7 @@ from queries.filters import Filters
 from queries.series import totals
 from queries.spikes import BucketCount, CountedBuckets, Spike, season_place
 from queries.tags import tag_name
-from queries.zones import Period
+from queries.zones import HOUR, Period
 from text.phrases import UNBROKEN, enumeration, moment, number, plural, sentence, share
 
 MOST_TERMS, MOST_OTHERS = 2, 3
@@ -50,7 +50,7 @@ class Peak(NamedTuple):
         if self.expected is None or self.is_open:
             return ""
         if not self.expected:
-            return "where none is usual"
+            return f"although none is usual {'on this weekday' if self.end - self.start > 12 * HOUR else 'at this hour'}"
         ratio = self.tweets / self.expected
         return f"{ratio:,.0f} times the usual" if ratio >= FEW_TIMES else f"{ratio:.1f} times the usual"
 

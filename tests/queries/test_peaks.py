@@ -28,3 +28,15 @@ def peak(*, hours: int = 1, expected: float = 5, words: tuple[str, ...] = (), by
 )
 def test_what_stands_out_is_a_sentence(words: tuple[str, ...], by_one: int, said: str) -> None:
     assert standing_out(peak(words=words, by_one=by_one)).replace("\u00a0", " ") == said
+
+
+@pytest.mark.parametrize(
+    ("hours", "expected", "said"),
+    [
+        (1, 5, "20 times the usual"),
+        (1, 0, "although none is usual at this hour"),
+        (23, 0, "although none is usual on this weekday"),
+    ],
+)
+def test_what_is_usual_is_that_of_the_hour_or_the_weekday(hours: int, expected: float, said: str) -> None:
+    assert peak(hours=hours, expected=expected).times == said

@@ -78,17 +78,34 @@ def test_a_spike_is_told_with_its_reason_and_its_top_tweets(database: Database) 
     found = said(database, SPIKE, OF_PEAK, now=PEAK + 2 * HOUR, held_back=2)
     assert found.title == "#sre: 26 tweets between 05:00 and 06:00 CET, 13 times the usual"
     lines = found.text.replace("\u200b", "").splitlines()
-    assert lines[0] == "What stands out: “outage” and “status page”, 46 % by @bea."
-    assert lines[2] == f"{'▂' * 23}█"
-    assert lines[3] == "Tweets by hour since Sun 22 Nov 2026, 06:00, at most 26"
-    assert lines[6].startswith("Bea @bea, 120 followers (23 likes as of 05:30, ")
-    assert lines[7:9] == [f"https://x.com/bea/status/{IDS[-1]}", "> outage 23: status page #sre"]
+    assert lines[:2] == [
+        "About 2 were expected, by the same hour of the two weeks before.",
+        "What stands out: “outage” and “status page”, 46 % by @bea.",
+    ]
+    assert lines[3] == f"{'▂' * 23}█"
+    assert lines[4] == "Tweets by hour since Sun 22 Nov 2026, 06:00, at most 26"
+    assert lines[7].startswith("Bea @bea, 120 followers (23 likes as of 05:30, ")
+    assert lines[8:10] == [f"https://x.com/bea/status/{IDS[-1]}", "> outage 23: status page #sre"]
     assert sum(line.startswith("> ") for line in lines) == 3
     assert (
         "The watch “outages” tells you this. It looks at tweets with: tag sre. 2 messages before this one were held back."
         in lines
     )
     assert lines[-1] == f"Change, pause or delete it: {SITE}/view/watches"
+
+
+@pytest.mark.parametrize(
+    ("bucket", "filters", "expected"),
+    [
+        ("day", "tag=sre", "About 48 were expected, by the same weekday of the 60 days before."),
+        ("hour", "tag=sre&q=outage", "None were expected, by the same hour of the two weeks before."),
+    ],
+)
+def test_it_is_said_what_a_number_is_compared_with(database: Database, bucket: str, filters: str, expected: str) -> None:
+    definition = MORE._replace(filters=filters, bucket=bucket, tz="UTC")
+    start, hours = (PEAK.replace(hour=0), 24) if bucket == "day" else (PEAK, 1)
+    found = said(database, definition, Finding("threshold", start, start + hours * HOUR))
+    assert found.text.splitlines()[0] == expected
 
 
 @pytest.mark.parametrize("kind", ["text", "markdown"])
