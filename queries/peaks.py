@@ -81,12 +81,12 @@ def bucket_peak(
     return Peak(_time(period[0]), _time(period[1]), tweets, expected, is_spike, is_open, tags, why)
 
 
-def peak_finding(peak: Peak, zone: ZoneInfo, *, of: str = "Tweets") -> str:
-    """Return when the tweets peaked, how high, and why, as a sentence."""
+def peak_finding(peak: Peak, zone: ZoneInfo, *, of: str = "Tweets", with_zone: bool = False) -> str:
+    """Return when the tweets peaked, with the zone's name if that is asked for, how high, and why, as a sentence."""
     usual = f", {peak.times}" if peak.times else ""
     reasons = ", ".join(peak_reasons(peak))
-    who = " with ".join(peak.tags) or of
-    return f"{who} peaked at {number(peak.tweets)} on {moment(peak.start, zone)}{usual}{reasons and ': '}{reasons}."
+    who, when = " with ".join(peak.tags) or of, moment(peak.start, zone, with_zone=with_zone)
+    return f"{who} peaked at {number(peak.tweets)} on {when}{usual}{reasons and ': '}{reasons}."
 
 
 def bucket_finding(peak: Peak, zone: ZoneInfo, *, has_spikes: bool = False) -> str:

@@ -117,7 +117,8 @@ def _missed(occasion: Occasion, holes: Sequence[Period], period: Period) -> str:
     left, whole, zone = sum(end - start for start, end in holes), period[1] - period[0], occasion.definition.zone
     if left == whole:
         return "nothing in all this time"
-    spans = [f"{moment(time_of(start), zone)} to {moment(time_of(end), zone)}" for start, end in holes]
+    when = [[moment(time_of(second), zone, with_zone=True) for second in hole] for hole in holes]
+    spans = [f"{start} to {end}" for start, end in when]
     more = f" and {plural(len(spans) - MOST_HOLES, 'more time')}" if len(spans) > MOST_HOLES else ""
     return f"{left / HOUR_S:,.0f} of {whole / HOUR_S:,.0f} hours: {', '.join(spans[:MOST_HOLES])}{more}"
 

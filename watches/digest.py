@@ -64,7 +64,7 @@ def _title(occasion: Occasion, times: Compared) -> str:
     reaches, of = asked_tags(occasion), subject(occasion.definition)
     least = "" if all(one.share(*times.now) >= NEARLY_ALL for one in reaches) else "at least "
     span = "week" if occasion.definition.is_weekly else "day"
-    until = moment(time_of(times.now[1]), occasion.definition.zone)
+    until = moment(time_of(times.now[1]), occasion.definition.zone, with_zone=True)
     said = f"{least}{plural(tweets, 'tweet')} in the {span} to {until}"
     if all(is_compared(occasion, one, times) for one in reaches):
         changed = comparison(tweets, before, than=time_before(occasion))
@@ -94,7 +94,10 @@ def _peaks(occasion: Occasion, times: Compared) -> Section:
     peaks = [spike_peak(session, filters, one, counted) for one in highest]
     return Section(
         "Peaks",
-        lines=tuple(Item(said=peak_finding(one, zone), url=spike_url(occasion, one.start), label="See why") for one in peaks),
+        lines=tuple(
+            Item(said=peak_finding(one, zone, with_zone=True), url=spike_url(occasion, one.start), label="See why")
+            for one in peaks
+        ),
     )
 
 

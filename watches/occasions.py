@@ -78,7 +78,7 @@ def chart(occasion: Occasion, periods: list[Period], told: list[bool], bucket: s
     """Return the tweets of each period as bars, those that are `told` emphasized."""
     counts, zone = known_counts(occasion, periods), occasion.definition.zone
     begin = time_of(periods[0][0])
-    since = f"{begin.astimezone(zone):{DATE}}" if bucket == "day" else moment(begin, zone)
+    since = f"{begin.astimezone(zone):{DATE}}" if bucket == "day" else moment(begin, zone, with_zone=True)
     most = f"at most {number(max(count or 0 for count in counts))}"
     unknown = "; nothing was collected where there is no bar" if None in counts else ""
     bars = tuple(Bar(*one) for one in zip(counts, told, strict=True))

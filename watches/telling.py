@@ -16,7 +16,7 @@ from text.advice import advice
 from text.phrases import enumeration, moment, number, plural
 from watches.occasions import Occasion, chart, compared_period, spike_url, text_of
 from watches.sections import QuotedTweet, Section, Told
-from watches.wording import DATE, about, listed, quoted, subject, zone_name
+from watches.wording import about, listed, quoted, subject
 
 BARS = {HOUR: timedelta(hours=24), DAY: timedelta(days=14)}
 MOST_DOMAINS, MOST_NAMED = 3, 3
@@ -70,8 +70,7 @@ def uncollected(occasion: Occasion) -> Told:
     zone, since = occasion.definition.zone, occasion.finding.start
     names = [tag_name(occasion.session, key=one) or one for one in occasion.filters.named_tags]
     of = f" of {listed(names, MOST_NAMED)}" if names else ""
-    local = since.astimezone(zone)
-    title = f"Nothing{of} was collected since {local:{DATE}}, {local:%H:%M} {zone_name(local)}"
+    title = f"Nothing{of} was collected since {moment(since, zone, with_zone=True)}"
     told = ("What was posted since then is unknown, so this watch may be missing something.", *_reasons(occasion))
     return Told(title, (Section(sentences=told),), ("Health", f"{occasion.site}/view/health"))
 
@@ -139,7 +138,7 @@ def _reasons(occasion: Occasion) -> Iterator[str]:
     if every is None:
         yield "The schedule is off: collect on the page Collections, or choose an interval on the page Schedule."
     elif every.kept:
-        yield f"The next collection is due on {moment(every.due, zone)}."
+        yield f"The next collection is due on {moment(every.due, zone, with_zone=True)}."
     else:
         yield "The process that keeps the schedule does not run."
 
@@ -147,9 +146,11 @@ def _reasons(occasion: Occasion) -> Iterator[str]:
 def _of_collection(view: CollectionView, occasion: Occasion) -> Iterator[str]:
     zone = occasion.definition.zone
     if view.state == "running":
-        yield f"A collection runs since {moment(view.started, zone)}."
-    elif view.problem:
-        reason, kind = view.problem
-        yield f"The last collection, {moment(view.ended or view.started, zone)}, did not succeed: {reason}. {advice(kind)}"
+        yield f"A collection runs since {moment(view.started, zone, with_zone=True)}."
     else:
-        yield f"The last collection ended {moment(view.ended or view.started, zone)}."
+        ended = moment(view.ended or view.started, zone, with_zone=True)
+        if view.problem:
+            reason, kind = view.problem
+            yield f"The last collection, {ended}, did not succeed: {reason}. {advice(kind)}"
+        else:
+            yield f"The last collection ended {ended}."

@@ -13,7 +13,7 @@ from queries.zones import DAY
 from schemas.filter_words import filter_words, searched
 from text.entities import plain
 from text.names import hashtag
-from text.phrases import UNBROKEN, as_of, compact, enumeration
+from text.phrases import UNBROKEN, as_of, compact, enumeration, zone_name
 from watches.definitions import WatchDefinition
 from watches.sections import QuotedTweet
 
@@ -59,12 +59,6 @@ def when(definition: WatchDefinition, start: datetime, end: datetime, now: datet
     begin, until = zone_name(first), zone_name(last)
     times = f"between {first:%H:%M}{'' if begin == until else f' {begin}'} and {last:%H:%M} {until}"
     return times if first.date() == today.date() else f"{times} on {first:{DATE}}"
-
-
-def zone_name(local: datetime) -> str:
-    """Return the abbreviation of a local time's zone, or its offset if it has none, such as UTC-03:00."""
-    name, offset = f"{local:%Z}", f"{local:%z}"
-    return name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
 
 
 def quoted(views: Iterable[TweetView], zone: ZoneInfo) -> Iterator[QuotedTweet]:

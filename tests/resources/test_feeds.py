@@ -158,7 +158,9 @@ SPIKES = "/spikes.atom?since=2025-12-30&until=2026-01-01"
 def test_the_feed_of_spikes_has_those_of_the_api_in_words(service: Service) -> None:
     [spike] = given(service, SPIKES.replace(".atom", ""))["spikes"]
     [entry] = feed(service.get(SPIKES)).entries
-    assert entry.title.replace("\xa0", " ").startswith("Tweets peaked at 40 on Wed 31 Dec 2025, 05:00, 20 times the usual: ")
+    assert entry.title.replace("\xa0", " ").startswith(
+        "Tweets peaked at 40 on Wed 31 Dec 2025, 05:00 UTC, 20 times the usual: "
+    )
     assert spike["end"] == "2025-12-31T06:00:00Z"
     assert entry.link == f"{SITE}/view/spike?since=2025-12-30&until=2026-01-01&start=2025-12-31T05%3A00%3A00Z"
     assert "outage of the status page" in entry.content[0].value

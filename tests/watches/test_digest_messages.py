@@ -83,7 +83,7 @@ def section(found: WatchMessage, title: str) -> list[str]:
 def test_a_week_is_compared_with_the_last_one(database: Database) -> None:
     collected(database, HOUR_NOW - 15 * DAY, HOUR_NOW, "#sre", "#quiet")
     found = digest(database)
-    assert found.title == "360 tweets in the week to Tue 24 Nov 2026, 11:00, 154 % more than in the week before"
+    assert found.title == "360 tweets in the week to Tue 24 Nov 2026, 11:00 CET, 154 % more than in the week before"
     assert section(found, "Tags") == [
         "In brackets is the change against the week before.",
         "- #sre: 360 tweets (+154 %)",
@@ -91,7 +91,7 @@ def test_a_week_is_compared_with_the_last_one(database: Database) -> None:
     ]
     assert section(found, "Not collected") == []
     [peak] = section(found, "Peaks")
-    assert peak.startswith("- Tweets peaked at 26 on Mon 23 Nov 2026, 05:00, 13 times the usual: ")
+    assert peak.startswith("- Tweets peaked at 26 on Mon 23 Nov 2026, 05:00 CET, 13 times the usual: ")
     assert peak.endswith("&start=2026-11-23T04%3A00%3A00Z&tz=Europe%2FBerlin")
     assert section(found, "Most active authors")[0] == "- @bea: 24 tweets"
     assert section(found, "Links") == ["- 12 tweets by 1 author https://status.example/7"]
@@ -105,7 +105,7 @@ def test_a_week_is_compared_with_the_last_one(database: Database) -> None:
 def test_a_day_is_compared_by_hours(database: Database) -> None:
     collected(database, HOUR_NOW - 15 * DAY, HOUR_NOW, "#sre", "#quiet")
     found = digest(database, DAILY._replace(filters="tag=sre"), HOUR_NOW - DAY)
-    assert found.title == "#sre: 72 tweets in the day to Mon 23 Nov 2026, 11:00, 50 % more than in the day before"
+    assert found.title == "#sre: 72 tweets in the day to Mon 23 Nov 2026, 11:00 CET, 50 % more than in the day before"
     assert f"{'▂' * 18}█{'▂' * 5}" in found.text
 
 
@@ -113,15 +113,15 @@ def test_a_day_is_compared_by_hours(database: Database) -> None:
 def test_nothing_is_claimed_of_time_that_was_not_collected(database: Database) -> None:
     collected(database, HOUR_NOW - 10 * DAY, HOUR_NOW - 20 * HOUR, "#sre")
     found = digest(database)
-    assert found.title == "At least 360 tweets in the week to Tue 24 Nov 2026, 11:00"
+    assert found.title == "At least 360 tweets in the week to Tue 24 Nov 2026, 11:00 CET"
     assert section(found, "Tags") == ["- #sre: at least 360 tweets", "- #quiet: not collected"]
-    missed = "- #sre: 20 of 168 hours: Mon 23 Nov 2026, 15:00 to Tue 24 Nov 2026, 11:00"
+    missed = "- #sre: 20 of 168 hours: Mon 23 Nov 2026, 15:00 CET to Tue 24 Nov 2026, 11:00 CET"
     assert section(found, "Not collected") == ["- #quiet: nothing in all this time", missed]
 
 
 def test_a_week_that_was_collected_is_not_compared_with_one_that_was_not(database: Database) -> None:
     collected(database, HOUR_NOW - 10 * DAY, HOUR_NOW, "#sre", "#quiet")
-    assert digest(database).title == "360 tweets in the week to Tue 24 Nov 2026, 11:00"
+    assert digest(database).title == "360 tweets in the week to Tue 24 Nov 2026, 11:00 CET"
     assert "nothing was collected where there is no bar" in digest(database).text
 
 

@@ -83,7 +83,7 @@ def test_a_spike_is_told_with_its_reason_and_its_top_tweets(database: Database) 
         "What stands out: “outage” and “status page”, 46 % by @bea.",
     ]
     assert lines[3] == f"{'▂' * 23}█"
-    assert lines[4] == "Tweets by hour since Sun 22 Nov 2026, 06:00, at most 26"
+    assert lines[4] == "Tweets by hour since Sun 22 Nov 2026, 06:00 CET, at most 26"
     assert lines[7].startswith("Bea @bea, 120 followers (23 likes as of 05:30, ")
     assert lines[8:10] == [f"https://x.com/bea/status/{IDS[-1]}", "> outage 23: status page #sre"]
     assert sum(line.startswith("> ") for line in lines) == 3
