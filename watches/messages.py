@@ -14,7 +14,8 @@ from watches.digest import Money, digest
 from watches.findings import UNCOLLECTED, Finding
 from watches.occasions import Occasion
 from watches.sections import Section, Told
-from watches.telling import new_tweets, spike, threshold, uncollected
+from watches.telling import new_tweets, spike, threshold
+from watches.uncollected import uncollected
 from watches.wording import all_filters, shortened
 
 LONGEST_TITLE = 120

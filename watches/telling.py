@@ -1,25 +1,20 @@
-"""What messages of spikes, thresholds, new tweets and missing collections tell."""
+"""What messages of spikes, thresholds and new tweets tell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
-from queries.collections import CollectionView, latest
-from queries.counters import schedule
 from queries.peaks import Peak, bucket_peak, standing_out
 from queries.spikes import CountedBuckets, counted_buckets, season_place
-from queries.tags import tag_name
 from queries.tweets import TweetViews
 from queries.zones import DAY, HOUR, buckets
-from text.advice import advice
-from text.phrases import enumeration, moment, number, plural
+from text.phrases import enumeration, number, plural
 from watches.occasions import Occasion, chart, compared_period, spike_url, text_of
 from watches.sections import QuotedTweet, Section, Told
-from watches.wording import about, listed, quoted, subject
+from watches.wording import about, quoted, subject
 
 BARS = {HOUR: timedelta(hours=24), DAY: timedelta(days=14)}
-MOST_DOMAINS, MOST_NAMED = 3, 3
+MOST_DOMAINS = 3
 FEW = 10
 """Below so many expected tweets, their number has a decimal."""
 
@@ -63,16 +58,6 @@ def new_tweets(occasion: Occasion) -> Told | None:
     posted = [view.created for view in views]
     more = occasion.url("/view/tweets", since=text_of(min(posted)), until=text_of(max(posted) + timedelta(seconds=1)))
     return Told(title, (Section(tweets=shown),), ("All matching tweets of this time", more))
-
-
-def uncollected(occasion: Occasion) -> Told:
-    """Return what is told if nothing was collected."""
-    zone, since = occasion.definition.zone, occasion.finding.start
-    names = [tag_name(occasion.session, key=one) or one for one in occasion.filters.named_tags]
-    of = f" of {listed(names, MOST_NAMED)}" if names else ""
-    title = f"Nothing{of} was collected since {moment(since, zone, with_zone=True)}"
-    told = ("What was posted since then is unknown, so this watch may be missing something.", *_reasons(occasion))
-    return Told(title, (Section(sentences=told),), ("Health", f"{occasion.site}/view/health"))
 
 
 def _counted(occasion: Occasion) -> CountedBuckets:
@@ -125,32 +110,3 @@ def _chart(occasion: Occasion) -> Section:
     periods = list(buckets(definition.zone, definition.length, first, end))
     told = [period[0] == occasion.period[0] for period in periods]
     return chart(occasion, periods, told, "day" if definition.length == DAY else "hour")
-
-
-def _reasons(occasion: Occasion) -> Iterator[str]:
-    """Yield why nothing is collected, and what to do."""
-    zone, view = occasion.definition.zone, latest(occasion.session)
-    if view is None:
-        yield "No collection has run yet."
-    else:
-        yield from _of_collection(view, occasion)
-    every = schedule(occasion.session)
-    if every is None:
-        yield "The schedule is off: collect on the page Collections, or choose an interval on the page Schedule."
-    elif every.kept:
-        yield f"The next collection is due on {moment(every.due, zone, with_zone=True)}."
-    else:
-        yield "The process that keeps the schedule does not run."
-
-
-def _of_collection(view: CollectionView, occasion: Occasion) -> Iterator[str]:
-    zone = occasion.definition.zone
-    if view.state == "running":
-        yield f"A collection runs since {moment(view.started, zone, with_zone=True)}."
-    else:
-        ended = moment(view.ended or view.started, zone, with_zone=True)
-        if view.problem:
-            reason, kind = view.problem
-            yield f"The last collection, {ended}, did not succeed: {reason}. {advice(kind)}"
-        else:
-            yield f"The last collection ended {ended}."

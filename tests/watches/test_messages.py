@@ -12,6 +12,7 @@ import pytest
 
 from alchemy import Database
 from collector.counters import count_page
+from collector.runs.tags import track
 from collector.tweets.deletions import delete_tweet
 from queries.tweets import TweetViews
 from tests.fixtures.archives import Json
@@ -159,13 +160,26 @@ def test_new_tweets_are_told_without_those_that_were_erased() -> None:
         assert message(database, NEW, finding) is None
 
 
-def test_missing_collections_are_told_with_their_reason(database: Database) -> None:
-    found = said(database, SPIKE, Finding(UNCOLLECTED, PEAK, PEAK + HOUR))
+def test_missing_collections_are_told_with_their_reason() -> None:
+    missing = Finding(UNCOLLECTED, PEAK, PEAK + HOUR)
+    with imported(*ROWS[-3:]) as database:
+        of_none = said(database, SPIKE._replace(filters="lang=en"), missing).text
+        with database.writing() as session:
+            track(session, "#sre", None)
+        found = said(database, SPIKE, missing)
+        both = said(database, SPIKE._replace(filters="any_tag=sre&any_tag=gone"), missing)
+        gone = said(database, SPIKE._replace(filters="tag=gone", tz="America/Sao_Paulo"), missing)
     assert found.title == "Nothing of #sre was collected since Mon 23 Nov 2026, 05:00 CET"
-    assert "No collection has run yet." in found.text
-    assert "The schedule is off: collect on the page Collections" in found.text
-    every = said(database, SPIKE._replace(filters="lang=en", tz="America/Sao_Paulo"), Finding(UNCOLLECTED, PEAK, PEAK + HOUR))
-    assert every.title == "Nothing was collected since Mon 23 Nov 2026, 01:00 UTC-03:00"
+    ran, schedule = "No collection has run yet.", "The schedule is off: collect on the page Collections"
+    assert all(why in found.text for why in (ran, schedule, f"Health: {SITE}/view/health"))
+    assert gone.title == "Nothing of #gone was collected since Mon 23 Nov 2026, 01:00 UTC-03:00"
+    why = "#gone is not tracked, so collections don't ask X for it. Track it on the page Tags."
+    assert all(one in gone.text for one in (why, f"Tags: {SITE}/view/tags"))
+    assert ran not in gone.text
+    assert schedule not in gone.text
+    assert all(one in both.text for one in (why, ran, schedule))
+    assert "No hashtag is tracked. Track one on the page Tags." in of_none
+    assert ran not in of_none
 
 
 @pytest.mark.parametrize(
