@@ -31,6 +31,7 @@ from watches.comparing import (
 )
 from watches.occasions import Occasion, chart, spike_url, text_of, time_of
 from watches.sections import Item, Section, Told
+from watches.uncollected import nothing_collected
 from watches.wording import quoted, subject
 
 MOST_PEAKS, MOST_LISTED = 3, 5
@@ -47,25 +48,33 @@ class Money(NamedTuple):
 def digest(occasion: Occasion, money: Money | None) -> Told:
     """Return what is told of a day or a week, whether there are tweets or none."""
     times = compared_times(occasion)
+    spend = Section("Spend", sentences=(spend_finding(money.outlook(occasion.session), money.budget),) if money else ())
+    before, tweets = totals(occasion.session, [times.before, times.now], occasion.filters)
+    if not tweets and not any(one.touches(*times.now) for one in asked_tags(occasion)):
+        told = nothing_collected(occasion, f"in {_span(occasion, times)}")
+        return told._replace(sections=(*told.sections, spend))
     sections = (
         tags_compared(occasion, times),
         _chart(occasion, times),
         uncollected_times(occasion, times),
         _peaks(occasion, times),
         *_most(occasion, times),
-        Section("Spend", sentences=(spend_finding(money.outlook(occasion.session), money.budget),) if money else ()),
+        spend,
     )
     first, end = (time_of(second) for second in times.now)
-    return Told(_title(occasion, times), sections, ("All tweets of this time", _within(occasion, first, end)))
+    return Told(_title(occasion, times, before, tweets), sections, ("All tweets of this time", _within(occasion, first, end)))
 
 
-def _title(occasion: Occasion, times: Compared) -> str:
-    before, tweets = totals(occasion.session, [times.before, times.now], occasion.filters)
+def _span(occasion: Occasion, times: Compared) -> str:
+    """Return the time in words, such as `the week to Mon 30 Nov 2026, 08:00 UTC`."""
+    end = moment(time_of(times.now[1]), occasion.definition.zone, with_zone=True)
+    return f"the {'week' if occasion.definition.is_weekly else 'day'} to {end}"
+
+
+def _title(occasion: Occasion, times: Compared, before: int, tweets: int) -> str:
     reaches, of = asked_tags(occasion), subject(occasion.definition)
     least = "" if all(one.share(*times.now) >= NEARLY_ALL for one in reaches) else "at least "
-    span = "week" if occasion.definition.is_weekly else "day"
-    until = moment(time_of(times.now[1]), occasion.definition.zone, with_zone=True)
-    said = f"{least}{plural(tweets, 'tweet')} in the {span} to {until}"
+    said = f"{least}{plural(tweets, 'tweet')} in {_span(occasion, times)}"
     if all(is_compared(occasion, one, times) for one in reaches):
         changed = comparison(tweets, before, than=time_before(occasion))
         said += f", {changed}" if changed else ""

@@ -119,6 +119,21 @@ def test_nothing_is_claimed_of_time_that_was_not_collected(database: Database) -
     assert section(found, "Not collected") == ["- #quiet: nothing in all this time", missed]
 
 
+def test_a_week_without_any_collected_time_says_so_and_why(database: Database) -> None:
+    collected(database, HOUR_NOW - 10 * DAY, HOUR_NOW - 9 * DAY, "#sre", "#quiet")
+    found = digest(database, WEEKLY._replace(filters="tag=quiet"))
+    assert found.title == "Nothing of #quiet was collected in the week to Tue 24 Nov 2026, 11:00 CET"
+    assert found.text.splitlines()[:2] == [
+        "No collection has run yet.",
+        "The schedule is off: collect on the page Collections, or choose an interval on the page Schedule.",
+    ]
+    assert len(section(found, "Spend")) == 1
+    assert "at most" not in found.text
+    gone = digest(database, DAILY._replace(filters="tag=gone"))
+    assert gone.title == "Nothing of #gone was collected in the day to Tue 24 Nov 2026, 11:00 CET"
+    assert gone.text.startswith("#gone is not tracked")
+
+
 def test_a_week_that_was_collected_is_not_compared_with_one_that_was_not(database: Database) -> None:
     collected(database, HOUR_NOW - 10 * DAY, HOUR_NOW, "#sre", "#quiet")
     assert digest(database).title == "360 tweets in the week to Tue 24 Nov 2026, 11:00 CET"
