@@ -29,7 +29,7 @@ from watches.comparing import (
     time_before,
     uncollected_times,
 )
-from watches.occasions import Occasion, chart, spike_url, text_of, time_of
+from watches.occasions import Occasion, chart, counted_in, spike_url, text_of, time_of
 from watches.sections import Item, Section, Told
 from watches.uncollected import nothing_collected
 from watches.wording import quoted, subject
@@ -49,7 +49,7 @@ def digest(occasion: Occasion, money: Money | None) -> Told:
     """Return what is told of a day or a week, whether there are tweets or none."""
     times = compared_times(occasion)
     spend = Section("Spend", sentences=(spend_finding(money.outlook(occasion.session), money.budget),) if money else ())
-    before, tweets = totals(occasion.session, [times.before, times.now], occasion.filters)
+    [before], [tweets] = (totals(occasion.session, *counted_in(occasion, [time])) for time in (times.before, times.now))
     if not tweets and not any(one.touches(*times.now) for one in asked_tags(occasion)):
         told = nothing_collected(occasion, f"in {_span(occasion, times)}")
         return told._replace(sections=(*told.sections, spend))
@@ -88,17 +88,18 @@ def _chart(occasion: Occasion, times: Compared) -> Section:
         periods = [(max(one, times.now[0]), min(end, times.now[1])) for one, end in buckets(zone, HOUR, *times.now)]
         return chart(occasion, periods, [False] * len(periods), "hour")
     begin = time_of(times.before[0]).astimezone(zone)
-    edges = [int((begin + timedelta(days=days)).timestamp()) // QUARTER_S * QUARTER_S for days in range(14)]
-    periods = list(pairwise([*edges, times.now[1]]))
-    return chart(occasion, periods, [one[0] >= times.now[0] for one in periods], "day", "; the last 7 are this week's")
+    edges = [int((begin + timedelta(days=days)).timestamp()) // QUARTER_S * QUARTER_S for days in range(1, 14)]
+    periods = list(pairwise([times.before[0], *edges, times.now[1]]))
+    return chart(occasion, periods, [False] * 7 + [True] * 7, "day", "; the last 7 are this week's")
 
 
 def _peaks(occasion: Occasion, times: Compared) -> Section:
-    """Return the highest spikes of this time, oldest first, and why."""
+    """Return the highest spikes among the hours that end in this time, oldest first, and why."""
     session, filters, zone, end = occasion.session, occasion.filters, occasion.definition.zone, times.now[1]
-    period = (min(times.now[0], end - WEEK_S), end)
+    first, _ = next(buckets(zone, HOUR, *times.now))
+    period = (min(first, end - WEEK_S), end)
     counted = counted_buckets(session, filters, bucket=HOUR, zone=zone, period=period, now=occasion.x_second)
-    found = [one for one in counted.spikes if one.first >= times.now[0]]
+    found = [one for one in counted.spikes if one.first >= first]
     highest = sorted(sorted(found, key=lambda one: one.tweets)[-MOST_PEAKS:])
     peaks = [spike_peak(session, filters, one, counted) for one in highest]
     return Section(

@@ -110,6 +110,26 @@ def test_a_day_is_compared_by_hours(database: Database) -> None:
 
 
 @pytest.mark.dialects
+@pytest.mark.parametrize("filters", ["tag=sre", "tag=sre&min_followers=1", ""])
+def test_a_digest_tells_of_exactly_the_time_until_it_was_due(database: Database, filters: str) -> None:
+    collected(database, HOUR_NOW - 15 * DAY, HOUR_NOW, "#sre", "#quiet")
+    definition = DAILY._replace(filters=filters)
+    end = PEAK + HOUR / 2 + timedelta(seconds=10)  # after ten of the 24 tweets of this quarter
+    until, since = digest(database, definition, end), digest(database, definition, end + DAY)
+    assert until.title.endswith("58 tweets in the day to Mon 23 Nov 2026, 05:30 CET, 21 % more than in the day before")
+    assert since.title.endswith("62 tweets in the day to Tue 24 Nov 2026, 05:30 CET, 6.9 % more than in the day before")
+    assert "- #sre: 62 tweets (+6.9 %)" in section(since, "Tags")
+    assert "Tweets by hour since Sun 22 Nov 2026, 05:30 CET, at most 12\n" in until.text
+    assert "Tweets by hour since Mon 23 Nov 2026, 05:30 CET, at most 14\n" in since.text
+    assert section(until, "Most active authors")[0] == "- @bea: 10 tweets"
+    assert section(since, "Most active authors")[0] == "- @bea: 14 tweets"
+    assert section(until, "Peaks") == []
+    assert "peaked at 26 on Mon 23 Nov 2026, 05:00 CET" in section(since, "Peaks")[0]
+    week = digest(database, definition._replace(every="7d", weekday="mon"), end)
+    assert "346 tweets in the week to Mon 23 Nov 2026, 05:30 CET" in week.title
+
+
+@pytest.mark.dialects
 def test_nothing_is_claimed_of_time_that_was_not_collected(database: Database) -> None:
     collected(database, HOUR_NOW - 10 * DAY, HOUR_NOW - 20 * HOUR, "#sre")
     found = digest(database)
