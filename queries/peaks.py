@@ -15,8 +15,8 @@ from queries.filters import Filters
 from queries.series import totals
 from queries.spikes import BucketCount, CountedBuckets, Spike, season_place
 from queries.tags import tag_name
-from queries.zones import Period
-from text.phrases import UNBROKEN, enumeration, moment, number, plural, share
+from queries.zones import HOUR, Period
+from text.phrases import UNBROKEN, enumeration, moment, number, plural, sentence, share
 
 MOST_TERMS, MOST_OTHERS = 2, 3
 MOSTLY = 0.5
@@ -50,7 +50,7 @@ class Peak(NamedTuple):
         if self.expected is None or self.is_open:
             return ""
         if not self.expected:
-            return "where none is usual"
+            return f"although none is usual {'on this weekday' if self.end - self.start > 12 * HOUR else 'at this hour'}"
         ratio = self.tweets / self.expected
         return f"{ratio:,.0f} times the usual" if ratio >= FEW_TIMES else f"{ratio:.1f} times the usual"
 
@@ -81,12 +81,12 @@ def bucket_peak(
     return Peak(_time(period[0]), _time(period[1]), tweets, expected, is_spike, is_open, tags, why)
 
 
-def peak_finding(peak: Peak, zone: ZoneInfo, *, of: str = "Tweets") -> str:
-    """Return when the tweets peaked, how high, and why, as a sentence."""
+def peak_finding(peak: Peak, zone: ZoneInfo, *, of: str = "Tweets", with_zone: bool = False) -> str:
+    """Return when the tweets peaked, with the zone's name if that is asked for, how high, and why, as a sentence."""
     usual = f", {peak.times}" if peak.times else ""
     reasons = ", ".join(peak_reasons(peak))
-    who = " with ".join(peak.tags) or of
-    return f"{who} peaked at {number(peak.tweets)} on {moment(peak.start, zone)}{usual}{reasons and ': '}{reasons}."
+    who, when = " with ".join(peak.tags) or of, moment(peak.start, zone, with_zone=with_zone)
+    return f"{who} peaked at {number(peak.tweets)} on {when}{usual}{reasons and ': '}{reasons}."
 
 
 def bucket_finding(peak: Peak, zone: ZoneInfo, *, has_spikes: bool = False) -> str:
@@ -96,8 +96,7 @@ def bucket_finding(peak: Peak, zone: ZoneInfo, *, has_spikes: bool = False) -> s
     """
     if peak.is_spike:
         return peak_finding(peak, zone)
-    reasons = ", ".join(peak_reasons(peak))
-    why = f" What stands out: {reasons}." if reasons else ""
+    why = f" {told}" if (told := standing_out(peak)) else ""
     if peak.is_open:
         return f"{plural(peak.tweets, 'tweet')} so far: this time is not over, or was not collected completely.{why}"
     usual = f" {number(peak.expected)} are expected." if peak.expected is not None else ""
@@ -118,6 +117,14 @@ def leading_terms(terms: Sequence[TermCause], most: int = MOST_TERMS) -> list[st
 
 def _is_said(one: TermCause, word: str, pair: TermCause) -> bool:
     return one.term == word and pair.tweets >= NEARLY_ALL * one.tweets
+
+
+def standing_out(peak: Peak) -> str:
+    """Return what stands out in a bucket as a sentence, empty if nothing does; authors alone need no more words."""
+    reasons = list(peak_reasons(peak))
+    if reasons and reasons == list(_leading_authors(peak)):
+        return f"{sentence(reasons[0])}."
+    return f"What stands out: {', '.join(reasons)}." if reasons else ""
 
 
 def peak_reasons(peak: Peak) -> Iterator[str]:

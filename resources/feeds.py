@@ -145,7 +145,7 @@ class SpikeFeedResource(SpikesResource):
         changes = stored_at(session, filters, [(one.start, one.end) for one in found])
         for spike, changed in zip(found, changes, strict=True):
             top = [(views[own], tweet_link(views[own], self._site, is_invented=invented)) for own in spike.top]
-            sentence = peak_finding(explained_peak(session, filters, spike), zone)
+            sentence = peak_finding(explained_peak(session, filters, spike), zone, with_zone=True)
             link = self._site + asked.url("/view/spike", start=f"{spike.start:%Y-%m-%dT%H:%M:%SZ}")
             updated = max(spike.end, changed or spike.end)
             content = spike_content(sentence, spike, top)

@@ -15,6 +15,7 @@ from queries.tweets import TweetView
 from schemas.gexf import allowed
 from text.entities import plain
 from text.phrases import enumeration, plural, times
+from text.unseen import visible
 
 MEDIA_TYPE = "application/atom+xml"
 PUBLISHER = "Hashtag monitor"
@@ -55,21 +56,21 @@ class _AtomFeed(Atom1Feed):
 
 
 def atom(head: FeedHead, entries: Iterable[FeedEntry]) -> bytes:
-    """Return a feed, without the characters that XML forbids."""
+    """Return a feed, without the characters that XML forbids, and without those of direction."""
     about = {"feed_url": head.own, "feed_guid": head.id, "author_name": PUBLISHER}
-    feed = _AtomFeed(allowed(head.title), head.page, None, **about)
+    feed = _AtomFeed(_shown(head.title), head.page, None, **about)
     for one in entries:
         feed.add_item(
-            allowed(one.title),
+            _shown(one.title),
             one.link,
             None,
-            author_name=allowed(one.author) if one.author else None,
+            author_name=_shown(one.author) if one.author else None,
             author_link=one.author_link,
             pubdate=one.published,
             updateddate=one.updated,
             unique_id=one.id,
-            content=allowed(one.content),
-            categories=[allowed(tag) for tag in one.tags],
+            content=_shown(one.content),
+            categories=[_shown(tag) for tag in one.tags],
         )
     written: str = feed.writeString("utf-8")
     return written.encode()
@@ -77,7 +78,7 @@ def atom(head: FeedHead, entries: Iterable[FeedEntry]) -> bytes:
 
 def tweet_entry(view: TweetView, site: str, *, is_invented: bool) -> FeedEntry:
     """Return a tweet as an entry. It was updated when it was posted, or when its newest version was."""
-    who = f"@{view.username}" if view.username else view.author or UNKNOWN_AUTHOR
+    who = f"@{view.username}" if view.username else plain(view.author) or UNKNOWN_AUTHOR
     edited = snowflake_time(view.version).replace(microsecond=0) if view.version != view.id else view.created
     links = "".join(f"<p>{_anchor(url, url)}</p>" for url in view.links)
     return FeedEntry(
@@ -87,7 +88,7 @@ def tweet_entry(view: TweetView, site: str, *, is_invented: bool) -> FeedEntry:
         view.created,
         max(view.created, edited),
         f"<p>{_paragraph(view.text)}</p>{links}",
-        view.author or who,
+        plain(view.author) or who,
         f"https://x.com/{view.username}" if view.username and not is_invented else None,
         view.tags,
     )
@@ -114,7 +115,7 @@ def spike_content(sentence: str, spike: ExplainedSpike, top: Iterable[tuple[Twee
 
 
 def _quoted(view: TweetView, url: str) -> str:
-    author = _anchor(url, view.author or view.username or UNKNOWN_AUTHOR)
+    author = _anchor(url, plain(view.author) or view.username or UNKNOWN_AUTHOR)
     return f"<blockquote><p>{_paragraph(view.text)}</p><p>{author}</p></blockquote>"
 
 
@@ -124,6 +125,10 @@ def _listed(kind: str, rows: list[tuple[str, int, float | None]]) -> str:
     return f"{kind}: " + enumeration(
         f"{name} ({tweets}{'' if lift is None else f', {times(lift)} their usual share'})" for name, tweets, lift in lifted
     )
+
+
+def _shown(text: str) -> str:
+    return visible(allowed(text))
 
 
 def _paragraph(text: str) -> str:

@@ -11,6 +11,7 @@ from queries.views import SavedView
 from schemas.bodies import BodyKey, parse_body, text_value
 from schemas.json_schema import NamedSchema
 from schemas.problems import BadInput, ParameterError
+from text.unseen import UNPRINTABLE
 
 LONGEST_NAME, LONGEST_PATH = 60, 4000
 EXPECTED_NAME = f"a name of 1 to {LONGEST_NAME} characters, none of them a control, format or direction character"
@@ -23,8 +24,6 @@ _UNSEEN = (
     "\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
 )
 NAME_PATTERN = rf"^[^{_UNSEEN}]*[^\s{_UNSEEN}][^{_UNSEEN}]*$"
-UNPRINTABLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Categories of Unicode without a picture. Those of direction (bidi) could make a name look like another one."""
 NEW_VIEW = NamedSchema(
     "NewView",
     {

@@ -75,13 +75,20 @@ def times(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value:,.1f} ×"
 
 
-def moment(when: datetime | None, zone: ZoneInfo) -> str:
-    """Return a local time, such as Mon 23 Nov 2026, 14:05; with the zone's abbreviation if a clock change repeats that time."""
+def moment(when: datetime | None, zone: ZoneInfo, *, with_zone: bool = False) -> str:
+    """Return a local time, such as Mon 23 Nov 2026, 14:05, on request or if a clock change repeats it with the zone's name."""
     if when is None:
         return "never"
     local = when.astimezone(zone)
     twice = local.replace(fold=1 - local.fold).utcoffset() != local.utcoffset()
-    return f"{local:%a %-d %b %Y, %H:%M}{f' {local:%Z}' if twice else ''}".replace(" ", UNBROKEN)
+    name = f" {zone_name(local)}" if with_zone or twice else ""
+    return f"{local:%a %-d %b %Y, %H:%M}{name}".replace(" ", UNBROKEN)
+
+
+def zone_name(local: datetime) -> str:
+    """Return the abbreviation of a local time's zone, or its offset if it has none, such as UTC-03:00."""
+    name, offset = f"{local:%Z}", f"{local:%z}"
+    return name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
 
 
 def clock(when: datetime, zone: ZoneInfo) -> str:

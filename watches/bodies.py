@@ -2,29 +2,30 @@
 
 Values are escaped where templates write them, each body in its own way, so that none can be forgotten. Mentions lose their
 effect in all bodies: a zero-width space follows each `@`, and each `<` that stands before anything but a space. In a URL `@`
-is `%40`, which leads to the same page.
+is `%40`, which leads to the same page, and so is what Markdown would read.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markupsafe import Markup
 
-from schemas.views import UNPRINTABLE
+from text.unseen import visible
 from watches.sections import Bar
 
-URL = re.compile(r"https?://[\w./?=&%#:@+~,;$-]+")
+URL = re.compile(r"https?://[\w!#$%&'()*+,./:;=?@\[\]\\^`{|}~-]+")
+NOT_IN_URLS = re.compile(r"[^\w!#$%&'()*+,./:;=?\[\]|~-]")
+HOST, READ_BY_MARKDOWN = re.compile(r"https?://[^/?#]*"), re.compile(r"[()*\[\]|]")
+BRACKETS = {")": "(", "]": "[", "}": "{"}
 BREAK = "\u200b"
-"""What is put into mentions. It has no width, and no service reads a name or a command over it."""
-JOINERS = "\u200c\u200d"
-"""Characters without a picture that letters and emoji need."""
+"""What is put into mentions. It has no width, and Discord keeps it, while it drops others before it looks for mentions."""
 MARKDOWN = re.compile(r"([\\`*_\[\]|~]|^[-+>#])")
 NUMBERED = re.compile(r"^(\d+)([.)])")
 """What Markdown reads as more than text: these characters anywhere, and the first ones of headings, lists and quotations."""
@@ -41,24 +42,49 @@ class DrawnBar(NamedTuple):
     is_told: bool
 
 
+class WrittenUrl(str):
+    """A URL as a body has it."""
+
+
 def plain_line(text: object) -> str:
     """Return a text on one line, without control and direction characters, and without mentions that have an effect."""
-    return _in_and_between_urls(text, lambda words: words)
+    return _in_and_between_urls(text, plain_url, lambda words: words)
 
 
 def markdown_line(text: object) -> str:
     """Return the same as Markdown that shows it as it is."""
-    return _in_and_between_urls(text, lambda words: NUMBERED.sub(r"\1\\\2", MARKDOWN.sub(r"\\\1", words)))
+    return _in_and_between_urls(text, markdown_url, lambda words: NUMBERED.sub(r"\1\\\2", MARKDOWN.sub(r"\\\1", words)))
 
 
-def _in_and_between_urls(text: object, escape: Callable[[str], str]) -> str:
-    seen = "".join(
-        char for char in " ".join(str(text).split()) if char in JOINERS or unicodedata.category(char) not in UNPRINTABLE
-    )
+def plain_url(url: str) -> WrittenUrl:
+    """Return a URL that leads to the same page: what does not belong into URLs, and `@`, is percent-encoded."""
+    return WrittenUrl(NOT_IN_URLS.sub(lambda found: quote(found[0], safe=""), url))
+
+
+def markdown_url(url: str) -> WrittenUrl:
+    """Return the same with what Markdown reads percent-encoded; in a host that is brackets of an IPv6 address only."""
+    written = plain_url(url)
+    host = match.end() if (match := HOST.match(written)) else 0
+    return WrittenUrl(written[:host] + READ_BY_MARKDOWN.sub(lambda found: quote(found[0], safe=""), written[host:]))
+
+
+def _in_and_between_urls(text: object, url_of: Callable[[str], str], escape: Callable[[str], str]) -> str:
+    if isinstance(text, WrittenUrl):
+        return text
+    seen = visible(" ".join(str(text).split()))
     found, at = "", 0
-    for url in URL.finditer(seen):
-        found, at = found + escape(_without_mentions(seen[at : url.start()])) + url[0].replace("@", "%40"), url.end()
+    for match in URL.finditer(seen):
+        url = _without_end(match[0])
+        found += escape(_without_mentions(seen[at : match.start()])) + url_of(url)
+        at = match.start() + len(url)
     return found + escape(_without_mentions(seen[at:]))
+
+
+def _without_end(url: str) -> str:
+    """Return a URL without the punctuation after it, and without brackets that it does not open."""
+    while url[-1] in ".,;:!?'" or (url[-1] in BRACKETS and url.count(url[-1]) > url.count(BRACKETS[url[-1]])):
+        url = url[:-1]
+    return url
 
 
 def _without_mentions(words: str) -> str:
@@ -89,7 +115,7 @@ def shown_url(url: str) -> str:
 
 
 @cache
-def _environment(finalize: Callable[[Any], Any]) -> Environment:
+def _environment(finalize: Callable[[Any], Any], url_of: Callable[[str], WrittenUrl]) -> Environment:
     """Return the templates; those whose names end in .html are escaped as HTML besides."""
     found = Environment(
         loader=FileSystemLoader(Path(__file__).with_name("templates")),
@@ -99,23 +125,23 @@ def _environment(finalize: Callable[[Any], Any]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    found.filters |= {"blocks": blocks, "heights": heights, "shown": shown_url}
+    found.filters |= {"blocks": blocks, "heights": heights, "shown": shown_url, "url": url_of}
     return found
 
 
 def text_body(**values: Any) -> str:
     """Return the body as plain text."""
-    return _tidy(_environment(plain_line).get_template("message.txt").render(values))
+    return _tidy(_environment(plain_line, plain_url).get_template("message.txt").render(values))
 
 
 def markdown_body(**values: Any) -> str:
     """Return the body for services that read Markdown: Discord, Mattermost and Microsoft Teams."""
-    return _tidy(_environment(markdown_line).get_template("message.txt").render(values))
+    return _tidy(_environment(markdown_line, markdown_url).get_template("message.txt").render(values))
 
 
 def html_body(**values: Any) -> str:
     """Return the body as a page for mail programs."""
-    return _environment(_html).get_template("message.html").render(values)
+    return _environment(_html, plain_url).get_template("message.html").render(values)
 
 
 def _tidy(text: str) -> str:
@@ -128,11 +154,17 @@ def length(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def within(text: str, most: int, more: str) -> str:
-    """Return a text of at most so many UTF-16 characters: a longer one is cut after a line or sentence and ends with `more`."""
+def within(text: str, most: int) -> str:
+    """Return a text of at most so many UTF-16 characters, cut after a line or a sentence.
+
+    What is cut is before the last two paragraphs, which are the link to the rest and the foot; if they would be most of the
+    text, the link is left out, or both.
+    """
     if length(text) <= most:
         return text
-    end = f"\n\n{more}" if length(more) < most // 2 else "\n\n…"
-    kept = text.encode("utf-16-le")[: 2 * (most - length(end))].decode("utf-16-le", "ignore")
+    paragraphs = text.rsplit("\n\n", 2)
+    ends = ("\n\n".join(["\n\n…", *paragraphs[kept:]]) for kept in (1, 2, 3))
+    end = next(one for one in ends if length(one) <= most // 2 or one == "\n\n…")
+    kept = paragraphs[0].encode("utf-16-le")[: 2 * (most - length(end))].decode("utf-16-le", "ignore")
     place = max(kept.rfind("\n"), *(found.end() for found in re.finditer(r"[.!?…](?= )", kept)), 0)
     return (kept[:place] if place > len(kept) // 2 else kept).rstrip("\\ \n") + end

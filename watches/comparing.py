@@ -13,10 +13,10 @@ from queries.reach import TagReach, shown_reaches
 from queries.series import of_tags
 from queries.tags import tag_name, tracked_keys
 from queries.volume import Share, per_tag, rules_changes
-from queries.zones import HOUR_S, QUARTER_S, Period
+from queries.zones import HOUR_S, Period
 from text.names import key as key_of
 from text.phrases import change, moment, plural, share
-from watches.occasions import Occasion, time_of
+from watches.occasions import Occasion, counted_in, time_of
 from watches.sections import Item, Section
 from watches.wording import listed
 
@@ -33,10 +33,10 @@ class Compared(NamedTuple):
 
 
 def compared_times(occasion: Occasion) -> Compared:
-    """Return the times that are compared, which begin and end with quarters of an hour; the one before is as long by dates."""
-    first, end = (second // QUARTER_S * QUARTER_S for second in occasion.period)
+    """Return the times that are compared; the one before is as long by dates."""
+    first, end = occasion.period
     length = timedelta(days=7 if occasion.definition.is_weekly else 1)
-    earlier = int((time_of(first).astimezone(occasion.definition.zone) - length).timestamp()) // QUARTER_S * QUARTER_S
+    earlier = int((time_of(first).astimezone(occasion.definition.zone) - length).timestamp())
     return Compared((first, end), (earlier, first))
 
 
@@ -71,16 +71,16 @@ def tags_compared(occasion: Occasion, times: Compared) -> Section:
     """Return each tag's tweets against the time before, the most tweets first."""
     session, reaches = occasion.session, asked_tags(occasion)
     keys = [key_of(one.tag) for one in reaches]
-    counts = of_tags(session, [times.before, times.now], occasion.filters, keys=keys)
+    before, now = (of_tags(session, *counted_in(occasion, [time]), keys=keys) for time in (times.before, times.now))
+    counts = {key: (before[key][0].tweets, now[key][0].tweets) for key in keys}
     since, until = (time_of(second) for second in times.now)
     found = {one.tag: one.share for one in per_tag(session, keys=keys, since=since, until=until)} if keys else {}
-    ranked = sorted(reaches, key=lambda one: (-counts[key_of(one.tag)][1].tweets, one.tag))
+    ranked = sorted(reaches, key=lambda one: (-counts[key_of(one.tag)][1], one.tag))
     known = [one for one in ranked if one.share(*times.now) >= NEARLY_ALL]
-    silent = [one.tag for one in known if not any(part.tweets for part in counts[key_of(one.tag)])]
+    silent = [one.tag for one in known if not any(counts[key_of(one.tag)])]
     lines = []
     for one in [one for one in ranked if one.tag not in silent][:MOST_TAGS]:
-        before, now = (part.tweets for part in counts[key_of(one.tag)])
-        lines.append(Item(one.tag, _compared(occasion, one, times, before, now, found.get(one.tag))))
+        lines.append(Item(one.tag, _compared(occasion, one, times, *counts[key_of(one.tag)], found.get(one.tag))))
     left = len(ranked) - len(silent) - len(lines)
     more = [Item(said=f"and {plural(left, 'more tag')}")] if left else []
     none = [Item(listed(silent, MOST_NAMED), "no tweets")] if silent else []
@@ -117,7 +117,8 @@ def _missed(occasion: Occasion, holes: Sequence[Period], period: Period) -> str:
     left, whole, zone = sum(end - start for start, end in holes), period[1] - period[0], occasion.definition.zone
     if left == whole:
         return "nothing in all this time"
-    spans = [f"{moment(time_of(start), zone)} to {moment(time_of(end), zone)}" for start, end in holes]
+    when = [[moment(time_of(second), zone, with_zone=True) for second in hole] for hole in holes]
+    spans = [f"{start} to {end}" for start, end in when]
     more = f" and {plural(len(spans) - MOST_HOLES, 'more time')}" if len(spans) > MOST_HOLES else ""
     return f"{left / HOUR_S:,.0f} of {whole / HOUR_S:,.0f} hours: {', '.join(spans[:MOST_HOLES])}{more}"
 

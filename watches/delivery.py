@@ -1,7 +1,8 @@
 """Delivery of a message by Apprise, which is imported at first use because that takes a while.
 
 Apprise sends in the calling thread, follows no redirect, fetches no image, reads no template, writes no file and retries
-nothing. Why it could not send is taken from its log as one of a few phrases, because its log has URLs.
+nothing. Why it could not send is taken from its log as one of a few phrases, because its log has URLs. Of mail it only
+reads the URL: watches/mail.py sends it.
 """
 
 from __future__ import annotations
@@ -9,25 +10,28 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from http.client import responses
+from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 from typing import TYPE_CHECKING, Any
 
+from watches.bodies import length, within
+from watches.mail import send_mail
 from watches.messages import WatchMessage
 
 if TYPE_CHECKING:
     from apprise import Apprise, AppriseAsset
 
 CONNECT_S, ANSWER_S = 5.0, 10.0
-MAIL, READ_AS_MARKDOWN = ("mailto", "mailtos"), ("discord", "mmost", "mmosts")
+MAIL, JSON, READ_AS_MARKDOWN = ("mailto", "mailtos"), ("json", "jsons"), ("discord", "mmost", "mmosts")
 LONGEST = {"discord": 2000, "mmost": 4000, "mmosts": 4000, "tgram": 4096, "ntfy": 3500, "ntfys": 3500}
 """How many characters services take with the title; ntfy's are bytes, of which most texts have few more."""
 LONGEST_OTHER = 10_000
 BETWEEN = 10
 """More than the characters that Apprise puts around a title."""
-ID_HEADER, ID_KEY = "X-Notification-Id", "id"
-"""Where the id of a message is: in the header of a mail, and in the JSON of json:// and jsons://."""
+ID_KEY = "id"
+"""Where the id of a message is in the JSON of json:// and jsons://."""
 OPTIONS = {"redirect": False, "retry": 0, "rto": ANSWER_S, "include_image": False, "include_footer": False, "avatar": False}
 OVERRIDDEN = ("format", "overflow", "emojis")
 NOT_TAKEN = ("template", "pgp_mode", "pgp_key", "use_wkd")
@@ -37,13 +41,12 @@ CHATTY = ("urllib3.connection", "urllib3.connectionpool")
 NOT_ACCEPTED = "it did not accept the message"
 PHRASES = (
     (re.compile(r"timed? ?out", re.IGNORECASE), "it did not answer in time"),
-    (re.compile(r"certificate|SSL", re.IGNORECASE), "there is no secure connection to it"),
+    (re.compile(r"certificate|SSL|STARTTLS", re.IGNORECASE), "there is no secure connection to it"),
     (re.compile(r"refused", re.IGNORECASE), "it refuses connections"),
     (re.compile(r"resolve|not known|resolution", re.IGNORECASE), "its host is not found"),
     (re.compile(r"connection|socket|SMTP", re.IGNORECASE), "the connection to it failed"),
 )
 HTTP_ANSWER = re.compile(r"error=(\d{3})\b")
-MAIL_ANSWER = re.compile(r"(?:\(|was refused: )(\d{3})(?:, b['\"]| )")
 
 _sending = threading.local()
 
@@ -58,6 +61,8 @@ def deliver(url: str, message: WatchMessage, message_id: int) -> str | None:
     apprise = _service(url, message_id)
     if apprise is None:
         return "its URL is not accepted"
+    if scheme_of(url) in MAIL:
+        return _mail(apprise, message, message_id)
     title, body, body_format = _words(scheme_of(url), message)
     _sending.is_silent = True
     try:
@@ -74,13 +79,24 @@ def scheme_of(url: str) -> str:
 
 def _words(scheme: str, message: WatchMessage) -> tuple[str, str, str]:
     """Return the title and the body that a service is sent, and the format of the body."""
-    if scheme in MAIL:
-        return message.title, message.html, "html"
-    most = LONGEST.get(scheme, LONGEST_OTHER) - BETWEEN
-    if scheme in READ_AS_MARKDOWN:
-        title = message.markdown_title
-        return title, message.markdown_within(most - len(title)), "markdown"
-    return message.title, message.text_within(most - len(message.title)), "text"
+    if scheme in JSON:
+        return message.title, message.text, "text"
+    is_markdown = scheme in READ_AS_MARKDOWN
+    title, body = (message.markdown_title, message.markdown) if is_markdown else (message.title, message.text)
+    most = LONGEST.get(scheme, LONGEST_OTHER) - BETWEEN - length(title)
+    return title, within(body, most), "markdown" if is_markdown else "text"
+
+
+def _mail(apprise: Apprise, message: WatchMessage, message_id: int) -> str | None:
+    try:
+        send_mail(apprise[0], message, message_id, seconds=ANSWER_S)
+    except SMTPRecipientsRefused as error:
+        return f"its mail server answered {next(iter(error.recipients.values()))[0]}"
+    except SMTPResponseException as error:
+        return f"its mail server answered {error.smtp_code}"
+    except (OSError, SMTPException) as error:
+        return _phrase([f"{type(error).__name__}: {error}"])
+    return None
 
 
 def _reason(entries: list[tuple[str, str]]) -> str:
@@ -89,8 +105,10 @@ def _reason(entries: list[tuple[str, str]]) -> str:
     for text in told:
         if match := HTTP_ANSWER.search(text):
             return _http_reason(int(match[1]))
-        if match := MAIL_ANSWER.search(text):
-            return f"its mail server answered {match[1]}"
+    return _phrase(told)
+
+
+def _phrase(told: Sequence[str]) -> str:
     found = [phrase for pattern, phrase in PHRASES for text in told if pattern.search(text)]
     return found[0] if found else NOT_ACCEPTED
 
@@ -126,12 +144,10 @@ def _parsed(url: str) -> dict[str, Any] | None:
 
 def _more(scheme: str, parsed: Mapping[str, Any], message_id: int) -> dict[str, Any]:
     """Return what is added to a parsed URL: options in place of its own, and the id of the message."""
-    more: dict[str, Any] = dict(OPTIONS)
-    if scheme in MAIL:
-        return more | {"cto": ANSWER_S, "headers": {**parsed["headers"], ID_HEADER: str(message_id)}}
-    if scheme in ("json", "jsons"):
+    more: dict[str, Any] = {**OPTIONS, "cto": CONNECT_S}
+    if scheme in JSON:
         more["payload"] = {**parsed["payload"], ID_KEY: message_id}
-    return more | {"cto": CONNECT_S}
+    return more
 
 
 @cache

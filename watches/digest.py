@@ -29,8 +29,9 @@ from watches.comparing import (
     time_before,
     uncollected_times,
 )
-from watches.occasions import Occasion, chart, spike_url, text_of, time_of
+from watches.occasions import Occasion, chart, counted_in, spike_url, text_of, time_of
 from watches.sections import Item, Section, Told
+from watches.uncollected import nothing_collected
 from watches.wording import quoted, subject
 
 MOST_PEAKS, MOST_LISTED = 3, 5
@@ -47,25 +48,33 @@ class Money(NamedTuple):
 def digest(occasion: Occasion, money: Money | None) -> Told:
     """Return what is told of a day or a week, whether there are tweets or none."""
     times = compared_times(occasion)
+    spend = Section("Spend", sentences=(spend_finding(money.outlook(occasion.session), money.budget),) if money else ())
+    [before], [tweets] = (totals(occasion.session, *counted_in(occasion, [time])) for time in (times.before, times.now))
+    if not tweets and not any(one.touches(*times.now) for one in asked_tags(occasion)):
+        told = nothing_collected(occasion, f"in {_span(occasion, times)}")
+        return told._replace(sections=(*told.sections, spend))
     sections = (
         tags_compared(occasion, times),
         _chart(occasion, times),
         uncollected_times(occasion, times),
         _peaks(occasion, times),
         *_most(occasion, times),
-        Section("Spend", sentences=(spend_finding(money.outlook(occasion.session), money.budget),) if money else ()),
+        spend,
     )
     first, end = (time_of(second) for second in times.now)
-    return Told(_title(occasion, times), sections, ("All tweets of this time", _within(occasion, first, end)))
+    return Told(_title(occasion, times, before, tweets), sections, ("All tweets of this time", _within(occasion, first, end)))
 
 
-def _title(occasion: Occasion, times: Compared) -> str:
-    before, tweets = totals(occasion.session, [times.before, times.now], occasion.filters)
+def _span(occasion: Occasion, times: Compared) -> str:
+    """Return the time in words, such as `the week to Mon 30 Nov 2026, 08:00 UTC`."""
+    end = moment(time_of(times.now[1]), occasion.definition.zone, with_zone=True)
+    return f"the {'week' if occasion.definition.is_weekly else 'day'} to {end}"
+
+
+def _title(occasion: Occasion, times: Compared, before: int, tweets: int) -> str:
     reaches, of = asked_tags(occasion), subject(occasion.definition)
     least = "" if all(one.share(*times.now) >= NEARLY_ALL for one in reaches) else "at least "
-    span = "week" if occasion.definition.is_weekly else "day"
-    until = moment(time_of(times.now[1]), occasion.definition.zone)
-    said = f"{least}{plural(tweets, 'tweet')} in the {span} to {until}"
+    said = f"{least}{plural(tweets, 'tweet')} in {_span(occasion, times)}"
     if all(is_compared(occasion, one, times) for one in reaches):
         changed = comparison(tweets, before, than=time_before(occasion))
         said += f", {changed}" if changed else ""
@@ -79,22 +88,26 @@ def _chart(occasion: Occasion, times: Compared) -> Section:
         periods = [(max(one, times.now[0]), min(end, times.now[1])) for one, end in buckets(zone, HOUR, *times.now)]
         return chart(occasion, periods, [False] * len(periods), "hour")
     begin = time_of(times.before[0]).astimezone(zone)
-    edges = [int((begin + timedelta(days=days)).timestamp()) // QUARTER_S * QUARTER_S for days in range(14)]
-    periods = list(pairwise([*edges, times.now[1]]))
-    return chart(occasion, periods, [one[0] >= times.now[0] for one in periods], "day", "; the last 7 are this week's")
+    edges = [int((begin + timedelta(days=days)).timestamp()) // QUARTER_S * QUARTER_S for days in range(1, 14)]
+    periods = list(pairwise([times.before[0], *edges, times.now[1]]))
+    return chart(occasion, periods, [False] * 7 + [True] * 7, "day", "; the last 7 are this week's")
 
 
 def _peaks(occasion: Occasion, times: Compared) -> Section:
-    """Return the highest spikes of this time, oldest first, and why."""
+    """Return the highest spikes among the hours that end in this time, oldest first, and why."""
     session, filters, zone, end = occasion.session, occasion.filters, occasion.definition.zone, times.now[1]
-    period = (min(times.now[0], end - WEEK_S), end)
+    first, _ = next(buckets(zone, HOUR, *times.now))
+    period = (min(first, end - WEEK_S), end)
     counted = counted_buckets(session, filters, bucket=HOUR, zone=zone, period=period, now=occasion.x_second)
-    found = [one for one in counted.spikes if one.first >= times.now[0]]
+    found = [one for one in counted.spikes if one.first >= first]
     highest = sorted(sorted(found, key=lambda one: one.tweets)[-MOST_PEAKS:])
     peaks = [spike_peak(session, filters, one, counted) for one in highest]
     return Section(
         "Peaks",
-        lines=tuple(Item(said=peak_finding(one, zone), url=spike_url(occasion, one.start), label="See why") for one in peaks),
+        lines=tuple(
+            Item(said=peak_finding(one, zone, with_zone=True), url=spike_url(occasion, one.start), label="See why")
+            for one in peaks
+        ),
     )
 
 

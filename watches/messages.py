@@ -8,13 +8,14 @@ from typing import NamedTuple
 from sqlalchemy.orm import Session
 
 from text.phrases import plural
-from watches.bodies import html_body, markdown_body, markdown_line, plain_line, text_body, within
+from watches.bodies import html_body, markdown_body, markdown_line, plain_line, text_body
 from watches.definitions import WatchDefinition
 from watches.digest import Money, digest
 from watches.findings import UNCOLLECTED, Finding
 from watches.occasions import Occasion
 from watches.sections import Section, Told
-from watches.telling import new_tweets, spike, threshold, uncollected
+from watches.telling import new_tweets, spike, threshold
+from watches.uncollected import uncollected
 from watches.wording import all_filters, shortened
 
 LONGEST_TITLE = 120
@@ -22,7 +23,7 @@ CHANGE, WATCHES = "Change, pause or delete it", "/view/watches"
 
 
 class WatchMessage(NamedTuple):
-    """A message: its title, which is one line, its body three times, and the address of the page that shows more.
+    """A message: its title, which is one line, and its body three times.
 
     `markdown` is for services that read all they are sent as Markdown, `html` for mail, `text` for all others.
     """
@@ -31,20 +32,11 @@ class WatchMessage(NamedTuple):
     text: str
     html: str
     markdown: str
-    link: str
 
     @property
     def markdown_title(self) -> str:
         """The title for services that read it as Markdown."""
         return markdown_line(self.title)
-
-    def text_within(self, most: int) -> str:
-        """Return the text in at most so many characters, cut after a line or a sentence, with the link to the rest."""
-        return within(self.text, most, f"… more: {self.link}")
-
-    def markdown_within(self, most: int) -> str:
-        """Return the Markdown in at most so many characters."""
-        return within(self.markdown, most, f"… more: {self.link}")
 
 
 def render(
@@ -86,7 +78,7 @@ def _message(told: Told, name: str, definition: WatchDefinition, *, held_back: i
         "foot": _foot(name, definition, held_back),
         "change": (CHANGE, f"{site}{WATCHES}"),
     }
-    return WatchMessage(title, text_body(**values), html_body(**values), markdown_body(**values), told.more[1])
+    return WatchMessage(title, text_body(**values), html_body(**values), markdown_body(**values))
 
 
 def _told(occasion: Occasion, money: Money | None) -> Told | None:

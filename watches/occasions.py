@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import parse_qsl, urlencode
@@ -12,7 +13,7 @@ from queries.counters import x_now
 from queries.filters import Filters
 from queries.series import totals
 from queries.spikes import WATCHED_S, asked_reaches
-from queries.zones import DAY, Period
+from queries.zones import DAY, QUARTER_S, Period
 from schemas.times import rfc3339
 from text.phrases import moment, number
 from watches.definitions import WatchDefinition
@@ -78,7 +79,7 @@ def chart(occasion: Occasion, periods: list[Period], told: list[bool], bucket: s
     """Return the tweets of each period as bars, those that are `told` emphasized."""
     counts, zone = known_counts(occasion, periods), occasion.definition.zone
     begin = time_of(periods[0][0])
-    since = f"{begin.astimezone(zone):{DATE}}" if bucket == "day" else moment(begin, zone)
+    since = f"{begin.astimezone(zone):{DATE}}" if bucket == "day" else moment(begin, zone, with_zone=True)
     most = f"at most {number(max(count or 0 for count in counts))}"
     unknown = "; nothing was collected where there is no bar" if None in counts else ""
     bars = tuple(Bar(*one) for one in zip(counts, told, strict=True))
@@ -87,10 +88,17 @@ def chart(occasion: Occasion, periods: list[Period], told: list[bool], bucket: s
 
 def known_counts(occasion: Occasion, periods: list[Period]) -> list[int | None]:
     """Return the tweets of each period, None where there are none and a tag asked for was not collected."""
-    counts = totals(occasion.session, periods, occasion.filters)
+    counts = totals(occasion.session, *counted_in(occasion, periods))
     reaches = asked_reaches(occasion.session, occasion.filters, now=occasion.x_second)
     covered = [all(one.covers(*period) for one in reaches) or occasion.x_second < period[1] for period in periods]
     return [count if count or known else None for count, known in zip(counts, covered, strict=True)]
+
+
+def counted_in(occasion: Occasion, periods: Sequence[Period]) -> tuple[list[Period], Filters]:
+    """Return these periods from a quarter of an hour on, and the filters with their exact bounds, as queries.series counts."""
+    since, until = time_of(periods[0][0]), time_of(periods[-1][1])
+    whole = (periods[0][0] // QUARTER_S * QUARTER_S, periods[0][1])
+    return [whole, *periods[1:]], occasion.filters._replace(since=since, until=until)
 
 
 def time_of(second: int) -> datetime:

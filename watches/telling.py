@@ -1,41 +1,40 @@
-"""What messages of spikes, thresholds, new tweets and missing collections tell."""
+"""What messages of spikes, thresholds and new tweets tell."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
 
-from queries.collections import CollectionView, latest
-from queries.counters import schedule
-from queries.peaks import Peak, bucket_peak, peak_reasons
-from queries.spikes import CountedBuckets, counted_buckets
-from queries.tags import tag_name
+from queries.peaks import Peak, bucket_peak, standing_out
+from queries.spikes import CountedBuckets, counted_buckets, season_place
 from queries.tweets import TweetViews
 from queries.zones import DAY, HOUR, buckets
-from text.advice import advice
-from text.phrases import enumeration, moment, number, plural
+from text.phrases import enumeration, number, plural
 from watches.occasions import Occasion, chart, compared_period, spike_url, text_of
 from watches.sections import QuotedTweet, Section, Told
-from watches.wording import DATE, about, listed, quoted, subject, zone_name
+from watches.wording import about, quoted, subject
 
 BARS = {HOUR: timedelta(hours=24), DAY: timedelta(days=14)}
-MOST_DOMAINS, MOST_NAMED = 3, 3
+MOST_DOMAINS = 3
+FEW = 10
+"""Below so many expected tweets, their number has a decimal."""
 
 
 def spike(occasion: Occasion) -> Told | None:
     """Return what is told of an hour or a day with far more tweets than usual; None if its tweets are deleted."""
-    peak = _peak(occasion)
+    counted = _counted(occasion)
+    peak = _peak(occasion, counted)
     if not peak.tweets:
         return None
     usual = f", {peak.times}" if peak.times else ""
     title = about(occasion.definition, f"{plural(peak.tweets, 'tweet')} {occasion.when}{usual}")
     more = ("All about this spike", spike_url(occasion, occasion.finding.start))
-    return Told(title, (_why(peak), _chart(occasion), _top(occasion, peak)), more)
+    return Told(title, (_why(occasion, peak, counted), _chart(occasion), _top(occasion, peak)), more)
 
 
 def threshold(occasion: Occasion) -> Told | None:
     """Return what is told of a bucket with more or fewer tweets than a number; None if that is no longer so."""
-    definition, peak = occasion.definition, _peak(occasion)
+    definition, counted = occasion.definition, _counted(occasion)
+    peak = _peak(occasion, counted)
     if definition.less_than is not None:
         limit, holds = f"fewer than {number(definition.less_than)}", peak.tweets < definition.less_than
     else:
@@ -45,7 +44,7 @@ def threshold(occasion: Occasion) -> Told | None:
     so_far = " so far" if occasion.finding.end > occasion.now else ""
     title = about(definition, f"{plural(peak.tweets, 'tweet')}{so_far} {occasion.when}, {limit}")
     more = ("All tweets of this time", occasion.tweets_url())
-    return Told(title, (_why(peak), _chart(occasion), _top(occasion, peak)), more)
+    return Told(title, (_why(occasion, peak, counted), _chart(occasion), _top(occasion, peak)), more)
 
 
 def new_tweets(occasion: Occasion) -> Told | None:
@@ -61,17 +60,6 @@ def new_tweets(occasion: Occasion) -> Told | None:
     return Told(title, (Section(tweets=shown),), ("All matching tweets of this time", more))
 
 
-def uncollected(occasion: Occasion) -> Told:
-    """Return what is told if nothing was collected."""
-    zone, since = occasion.definition.zone, occasion.finding.start
-    names = [tag_name(occasion.session, key=one) or one for one in occasion.filters.named_tags]
-    of = f" of {listed(names, MOST_NAMED)}" if names else ""
-    local = since.astimezone(zone)
-    title = f"Nothing{of} was collected since {local:{DATE}}, {local:%H:%M} {zone_name(local)}"
-    told = ("What was posted since then is unknown, so this watch may be missing something.", *_reasons(occasion))
-    return Told(title, (Section(sentences=told),), ("Health", f"{occasion.site}/view/health"))
-
-
 def _counted(occasion: Occasion) -> CountedBuckets:
     definition = occasion.definition
     return counted_buckets(
@@ -84,19 +72,30 @@ def _counted(occasion: Occasion) -> CountedBuckets:
     )
 
 
-def _peak(occasion: Occasion) -> Peak:
+def _peak(occasion: Occasion, counted: CountedBuckets) -> Peak:
     definition = occasion.definition
-    return bucket_peak(
-        occasion.session, occasion.filters, definition.length, definition.zone, occasion.period, _counted(occasion)
-    )
+    return bucket_peak(occasion.session, occasion.filters, definition.length, definition.zone, occasion.period, counted)
 
 
-def _why(peak: Peak) -> Section:
-    """Return what stands out, in the words of the pages, and the links that do."""
-    reasons = ", ".join(peak_reasons(peak))
+def _why(occasion: Occasion, peak: Peak, counted: CountedBuckets) -> Section:
+    """Return how many tweets were expected, what stands out, in the words of the pages, and the links that do."""
     linked = enumeration(one.domain for one in peak.causes.domains[:MOST_DOMAINS])
-    said = [f"What stands out: {reasons}."] if reasons else []
-    return Section(sentences=(*said, *([f"Linked more than usual: {linked}."] if linked else [])))
+    said = (_expected(occasion, peak, counted), standing_out(peak), f"Linked more than usual: {linked}." if linked else "")
+    return Section(sentences=tuple(one for one in said if one))
+
+
+def _expected(occasion: Occasion, peak: Peak, counted: CountedBuckets) -> str:
+    """Return how many tweets were expected and what tells that; nothing if that is unknown."""
+    if peak.expected is None or peak.is_open:
+        return ""
+    first, definition = occasion.period[0], occasion.definition
+    place = season_place(first, definition.length, definition.zone)
+    has_same = any(one.place == place and one.first != first for one in (*counted.values, *counted.baseline))
+    same, span = ("weekday", "60 days") if definition.length == DAY else ("hour", "two weeks")
+    by = f"the same {same} of the {span} before" if has_same else f"the {span} before"
+    many = number(peak.expected) if peak.expected >= FEW else f"{peak.expected:,.1f}".removesuffix(".0")
+    some = "None" if not peak.expected else "Hardly any" if many == "0" else f"About {many}"
+    return f"{some} {'was' if many == '1' else 'were'} expected, by {by}."
 
 
 def _top(occasion: Occasion, peak: Peak) -> Section:
@@ -111,30 +110,3 @@ def _chart(occasion: Occasion) -> Section:
     periods = list(buckets(definition.zone, definition.length, first, end))
     told = [period[0] == occasion.period[0] for period in periods]
     return chart(occasion, periods, told, "day" if definition.length == DAY else "hour")
-
-
-def _reasons(occasion: Occasion) -> Iterator[str]:
-    """Yield why nothing is collected, and what to do."""
-    zone, view = occasion.definition.zone, latest(occasion.session)
-    if view is None:
-        yield "No collection has run yet."
-    else:
-        yield from _of_collection(view, occasion)
-    every = schedule(occasion.session)
-    if every is None:
-        yield "The schedule is off: collect on the page Collections, or choose an interval on the page Schedule."
-    elif every.kept:
-        yield f"The next collection is due on {moment(every.due, zone)}."
-    else:
-        yield "The process that keeps the schedule does not run."
-
-
-def _of_collection(view: CollectionView, occasion: Occasion) -> Iterator[str]:
-    zone = occasion.definition.zone
-    if view.state == "running":
-        yield f"A collection runs since {moment(view.started, zone)}."
-    elif view.problem:
-        reason, kind = view.problem
-        yield f"The last collection, {moment(view.ended or view.started, zone)}, did not succeed: {reason}. {advice(kind)}"
-    else:
-        yield f"The last collection ended {moment(view.ended or view.started, zone)}."

@@ -13,7 +13,7 @@ from queries.zones import DAY
 from schemas.filter_words import filter_words, searched
 from text.entities import plain
 from text.names import hashtag
-from text.phrases import UNBROKEN, as_of, compact, enumeration
+from text.phrases import UNBROKEN, as_of, compact, enumeration, zone_name
 from watches.definitions import WatchDefinition
 from watches.sections import QuotedTweet
 
@@ -61,16 +61,10 @@ def when(definition: WatchDefinition, start: datetime, end: datetime, now: datet
     return times if first.date() == today.date() else f"{times} on {first:{DATE}}"
 
 
-def zone_name(local: datetime) -> str:
-    """Return the abbreviation of a local time's zone, or its offset if it has none, such as UTC-03:00."""
-    name, offset = f"{local:%Z}", f"{local:%z}"
-    return name if name.isalpha() else f"UTC{offset[:3]}:{offset[3:5]}"
-
-
 def quoted(views: Iterable[TweetView], zone: ZoneInfo) -> Iterator[QuotedTweet]:
     """Yield tweets as messages quote them: a long text is cut, and what is known of its numbers is said with its time."""
     for view in views:
-        who = " ".join([one for one in (view.author, view.username and f"@{view.username}") if one]) or "unknown author"
+        who = " ".join([one for one in (plain(view.author), view.username and f"@{view.username}") if one]) or "unknown author"
         followers = "" if view.followers is None else f", {compact(view.followers)} followers"
         author = f"{shortened(who, LONGEST_AUTHOR)}{followers}"
         yield QuotedTweet(author, _numbers(view, zone), tuple(_lines(plain(view.text))), tweet_url(view))

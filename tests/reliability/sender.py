@@ -54,7 +54,7 @@ def kill_at(owner: Any, name: str, count: int) -> None:
 
 def plain_words(session: Any, name: str, definition: Any, finding: Any, **_more: Any) -> WatchMessage:
     text = f"{name} {finding.tweets[0]}"
-    return WatchMessage(text, text, text, text, "http://ours.example/")
+    return WatchMessage(text, text, text, text)
 
 
 def send(url: str, destinations: list[Destination], order: dict[str, Any]) -> None:

@@ -24,9 +24,14 @@ SITE = "https://tags.example"
 WRITE, READ = "write-7c1f0ad24b9e58d3", "read-91b0c3e47fa2d685"
 END = datetime(2025, 12, 31, 6, tzinfo=UTC)
 """When the hour of the spike ends."""
-HOSTILE = 'a < b & "c" \x07<script>alert(1)</script>\nsecond line\ufffe @everyone'
+HOSTILE = 'a < b & "c" \x07<script>alert(1)</script>\nsecond\u202e line\ufffe @everyone'
 USERS = [
-    {"id": "7", "name": "Eve <b>\x1f", "username": "eve", "public_metrics": {"followers_count": 1, "tweet_count": 1}},
+    {
+        "id": "7",
+        "name": "Eve \u2066&amp; <b>\x1f",
+        "username": "eve",
+        "public_metrics": {"followers_count": 1, "tweet_count": 1},
+    },
     {"id": "8", "name": "Bob", "username": "bob", "public_metrics": {"followers_count": 1, "tweet_count": 1}},
 ]
 
@@ -133,7 +138,7 @@ def test_hostile_text_is_text_and_what_xml_forbids_is_left_out(service: Service)
     assert content == (
         "<p>#devops a &lt; b &amp; &quot;c&quot; &lt;script&gt;alert(1)&lt;/script&gt;<br>second line @everyone</p>"
     )
-    assert entry.author == "Eve <b>"
+    assert entry.author == "Eve & <b>"
     assert entry.link == f"https://x.com/eve/status/{entry.id.rpartition(':')[2]}"
 
 
@@ -153,7 +158,9 @@ SPIKES = "/spikes.atom?since=2025-12-30&until=2026-01-01"
 def test_the_feed_of_spikes_has_those_of_the_api_in_words(service: Service) -> None:
     [spike] = given(service, SPIKES.replace(".atom", ""))["spikes"]
     [entry] = feed(service.get(SPIKES)).entries
-    assert entry.title.replace("\xa0", " ").startswith("Tweets peaked at 40 on Wed 31 Dec 2025, 05:00, 20 times the usual: ")
+    assert entry.title.replace("\xa0", " ").startswith(
+        "Tweets peaked at 40 on Wed 31 Dec 2025, 05:00 UTC, 20 times the usual: "
+    )
     assert spike["end"] == "2025-12-31T06:00:00Z"
     assert entry.link == f"{SITE}/view/spike?since=2025-12-30&until=2026-01-01&start=2025-12-31T05%3A00%3A00Z"
     assert "outage of the status page" in entry.content[0].value

@@ -66,7 +66,7 @@ def plain_message(_session: Session, name: str, _definition: WatchDefinition, fi
 
 def words(title: str, text: str) -> WatchMessage:
     """Return a message with this title and text."""
-    return WatchMessage(title, text, f"<p>{text}</p>", text, "http://ours.example/")
+    return WatchMessage(title, text, f"<p>{text}</p>", text)
 
 
 class Outbox:

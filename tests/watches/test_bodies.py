@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.fixtures.documents import read
-from watches.bodies import blocks, html_body, length, markdown_line, plain_line, text_body, within
+from watches.bodies import blocks, html_body, length, markdown_body, markdown_line, plain_line, text_body, within
 from watches.sections import Bar, Item, QuotedTweet, Section
 
 RUN = "<script>window.ran = 1</script>"
@@ -61,10 +61,31 @@ def test_a_line_has_no_control_or_direction_and_no_mention_with_an_effect(text: 
         ("- 1 + 1", r"\- 1 + 1"),
         ("12. May", r"12\. May"),
         ("https://e.example/a_b?x=1&y=2 #sre", "https://e.example/a_b?x=1&y=2 #sre"),
+        ("(at https://e.example/A_(b)_c).", "(at https://e.example/A_%28b%29_c)."),
+        ("https://e.example/it's_a*b_c|d", "https://e.example/it's_a%2Ab_c%7Cd"),
+        ("“https://e.example/a_b” https://t.co/a🔥_", r"“https://e.example/a_b” https://t.co/a🔥\_"),
+        ("https://e.example/`a`_b\\*", "https://e.example/%60a%60_b%5C%2A"),
     ],
 )
 def test_markdown_shows_a_text_as_it_is_and_urls_as_links(text: str, shown: str) -> None:
     assert markdown_line(text) == shown
+
+
+LINKED = "https://e.example/A_(b)/@c/it's?q=a*b|c&d=\"<\u202e ü#e;f="
+
+
+def test_links_lead_to_exactly_the_page_in_every_body() -> None:
+    section = Section(lines=(Item(said="1 tweet", url=LINKED),))
+    values = {**body_values(""), "sections": [section], "more": ("All", "http://[::1]:5000/view/tweets")}
+    hrefs = [one["href"] for one in read(html_body(**values)).all("a")]
+    assert hrefs[:2] == [
+        "https://e.example/A_(b)/%40c/it's?q=a*b|c&d=%22%3C%E2%80%AE%20ü#e;f=",
+        "http://[::1]:5000/view/tweets",
+    ]
+    assert f"- 1 tweet {hrefs[0]}\n" in text_body(**values)
+    written = markdown_body(**values)
+    assert "- 1 tweet https://e.example/A_%28b%29/%40c/it's?q=a%2Ab%7Cc&d=%22%3C%E2%80%AE%20ü#e;f=\n" in written
+    assert "All: http://[::1]:5000/view/tweets" in written
 
 
 def test_each_line_of_a_tweet_is_a_quotation_in_plain_text() -> None:
@@ -78,21 +99,24 @@ def test_a_chart_tells_nothing_from_what_was_not_collected() -> None:
     assert blocks([Bar(0), Bar(None)]) == "▁·"
 
 
-LINK = "… more: http://localhost:8080/view"
+LINK, FOOT = "All tweets: http://localhost:8080/view", "The watch “a” tells you this.\nChange it: http://localhost:8080"
 
 
-@pytest.mark.parametrize("unit", ["A sentence. And another one\n", "\U0001f525 fire. ", "https://e.example/", "\\*"])
+@pytest.mark.parametrize(
+    "unit", ["A sentence. And another one\n", "\U0001f525 fire. ", "https://e.example/", "\\*", "One.\n\n"]
+)
 @pytest.mark.parametrize("most", [2000, 4096])
-def test_what_is_too_long_is_cut_with_a_link_to_the_rest(unit: str, most: int) -> None:
-    cut = within(unit * 3000, most, LINK)
-    kept, _, end = cut.rpartition("\n\n")
+def test_what_is_too_long_is_cut_before_the_link_and_the_foot(unit: str, most: int) -> None:
+    cut = within(f"{unit * 3000}\n\n{LINK}\n\n{FOOT}", most)
+    kept, _, end = cut.partition("\n\n…\n\n")
     assert length(cut) <= most
-    assert end == LINK
-    assert length(kept) > most // 2 - length(LINK)
+    assert end == f"{LINK}\n\n{FOOT}"
+    assert length(kept) > most // 2 - length(end)
     assert not kept.endswith("\\")
-    assert kept.endswith((".", "one")) or " " not in unit
+    assert kept.endswith((".", "one")) or " " not in unit.strip()
 
 
-def test_what_is_short_is_not_cut_and_a_link_that_is_too_long_is_left_out() -> None:
-    assert within("short", 5, LINK) == "short"
-    assert within("a" * 300, 100, f"… more: http://localhost/?{'b' * 100}") == f"{'a' * 97}\n\n…"
+def test_what_is_short_is_not_cut_and_a_link_or_a_foot_that_is_too_long_is_left_out() -> None:
+    assert within("short", 5) == "short"
+    assert within(f"{'a' * 300}\n\n{'b' * 100}\n\nfoot", 100) == f"{'a' * 91}\n\n…\n\nfoot"
+    assert within(f"{'a' * 300}\n\n{LINK}\n\n{'c' * 100}", 100) == f"{'a' * 97}\n\n…"

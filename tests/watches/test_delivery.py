@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 import logging
 import re
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from email import message_from_bytes, policy
+from email.message import EmailMessage
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +32,7 @@ SLACK = "slack://T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ"
 DISCORD = "discord://1234567890123456/abcdefghijklmnopqrstuvwxyz_0123456789"
 TELEGRAM = "tgram://123456789:AAabcdefghijklmnopqrstuvwxyz123456/12315544"
 MESSAGE = WatchMessage(
-    *("#incident: 101 tweets", "It peaks. <!channel> & *more*", "<p>It <b>peaks</b>.</p>", r"It peaks. \& \*more\*"),
-    "https://ours.example/view/tweets",
+    "#incident: 101 tweets", "It peaks. <!channel> & *more*", "<p>It <b>peaks</b>.</p>", r"It peaks. \& \*more\*"
 )
 
 
@@ -79,11 +81,12 @@ def test_discord_gets_what_execute_webhook_takes(sent: Sent) -> None:
     assert payload.keys() <= {"content", "tts", "wait", "username"}  # no avatar, no embeds
     assert payload["content"] == f"{MESSAGE.markdown_title}\r\n{MESSAGE.markdown}"
     sent.clear()
-    assert deliver(f"{DISCORD}?format=text", MESSAGE._replace(markdown="so much. " * 900), 8) is None
+    foot = "\n\nAll: https://ours.example/view/tweets\n\nThe watch"
+    assert deliver(f"{DISCORD}?format=text", MESSAGE._replace(markdown=f"{'so much. ' * 900}{foot}"), 8) is None
     (request,) = sent
     content = json.loads(request.body or "")["content"]
     assert len(content) <= 2000
-    assert content.endswith(MESSAGE.link)
+    assert content.endswith(f"so much.\n\n…{foot}")
 
 
 @pytest.mark.parametrize("url", [SLACK, DISCORD, TELEGRAM])
@@ -113,11 +116,12 @@ def test_own_servers_are_asked_and_redirects_are_not_followed(receiver: Receiver
     assert [one.path for one in receiver.seen] == [received.path] * 2
 
 
-def test_json_has_the_id_of_the_message_whatever_the_url_adds(receiver: Receiver) -> None:
-    assert deliver(f"{receiver.url('path')}?:id=mine&:team=ours", MESSAGE, 7) is None
+def test_json_has_all_of_the_message_and_its_id_whatever_the_url_adds(receiver: Receiver) -> None:
+    text = "a" * 40_000
+    assert deliver(f"{receiver.url('path')}?:id=mine&:team=ours", MESSAGE._replace(text=text), 7) is None
     (received,) = receiver.seen
     assert received.body == {
-        **{"version": "1.0", "title": MESSAGE.title, "message": MESSAGE.text, "attachments": [], "type": "info"},
+        **{"version": "1.0", "title": MESSAGE.title, "message": text, "attachments": [], "type": "info"},
         **{"id": 7, "team": "ours"},
     }
 
@@ -127,48 +131,111 @@ class Mailbox:
 
     def __init__(self) -> None:
         self.mails: list[bytes] = []
-        self.refuses = False
+        self.recipients: list[list[str]] = []
+        self.secure: list[bool] = []
+        self.refused = ""
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
-        if self.refuses:
+        if address == self.refused:
             return "550 no such user"
         envelope.rcpt_tos.append(address)
         return "250 OK"
 
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
+    async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:
         self.mails.append(envelope.content)
+        self.recipients.append(envelope.rcpt_tos)
+        self.secure.append(server.transport.get_extra_info("ssl_object") is not None)
         return "250 OK"
 
 
 @pytest.fixture
 def mailbox() -> Iterator[tuple[Mailbox, str]]:
     handler = Mailbox()
-    controller = Controller(handler, "127.0.0.1", port=free_port())
+    with served(handler) as port:
+        yield handler, f"mailto://127.0.0.1:{port}?from=monitor@ours.example&to=people@ours.example"
+
+
+@contextmanager
+def served(handler: Mailbox, **options: Any) -> Iterator[int]:
+    """Serve SMTP, and give its port."""
+    controller = Controller(handler, "127.0.0.1", port=free_port(), **options)
     controller.start()
     try:
-        yield handler, f"mailto://127.0.0.1:{controller.port}?from=monitor@ours.example&to=people@ours.example"
+        yield controller.port
     finally:
         controller.stop()
 
 
-def test_mail_has_html_a_text_and_the_id(mailbox: tuple[Mailbox, str]) -> None:
+def read_mails(handler: Mailbox) -> list[EmailMessage]:
+    return [message_from_bytes(one, EmailMessage, policy=policy.default) for one in handler.mails]
+
+
+def test_mail_has_the_html_the_text_as_it_is_and_the_id(mailbox: tuple[Mailbox, str]) -> None:
     handler, url = mailbox
-    hostile = MESSAGE._replace(title="two\r\nBcc: others@theirs.example")
-    for message in (MESSAGE, hostile):
-        assert deliver(url, message, 7) is None
-    mail, second = (message_from_bytes(one, policy=policy.default) for one in handler.mails)
-    assert (mail["Subject"], mail["To"], mail["X-Notification-Id"]) == (MESSAGE.title, "people@ours.example", "7")
+    text = f"It peaks “now”.\n\n▁▂█\n\nAda, 3 likes\nhttps://x.com/i/status/1\n> first\n.\n> {'zwölf ' * 100}".rstrip()
+    message = MESSAGE._replace(text=text, html="<p>It <a href='https://x.com/i/status/1'>peaks</a> “now”.</p>")
+    for one in (message, message._replace(title="two\r\nBcc: others@theirs.example")):
+        assert deliver(url, one, 7) is None
+    mail, second = read_mails(handler)
+    assert (mail["Subject"], mail["From"], mail["To"]) == (MESSAGE.title, "monitor@ours.example", "people@ours.example")
+    assert (mail["X-Notification-Id"], second["Bcc"]) == ("7", None)
+    assert mail["Date"].datetime.tzinfo
+    assert mail["Message-ID"] != second["Message-ID"]
     assert [part.get_content_type() for part in mail.walk()] == ["multipart/alternative", "text/plain", "text/html"]
-    plain, html = (part.get_content() for part in list(mail.walk())[1:])
-    assert "It peaks" in plain
-    assert html.strip() == MESSAGE.html
-    assert second["Bcc"] is None
+    plain, html = (part.get_content().strip() for part in mail.iter_parts())
+    assert (plain.splitlines(), html) == (message.text.splitlines(), message.html)
+    assert all(one.isascii() for one in handler.mails)
+
+
+def test_mail_goes_to_each_recipient_and_nobody_sees_hidden_copies(mailbox: tuple[Mailbox, str]) -> None:
+    handler, url = mailbox
+    more = ",second@ours.example&cc=copy@ours.example&bcc=hidden@ours.example&reply=Desk<desk@ours.example>&+X-Team=ours"
+    url = url.replace("monitor@ours.example", "The Monitor<monitor@ours.example>")
+    assert deliver(url + more, MESSAGE, 7) is None
+    assert handler.recipients == [
+        ["copy@ours.example", "hidden@ours.example", f"{one}@ours.example"] for one in ("people", "second")
+    ]
+    first, second = read_mails(handler)
+    assert (first["To"], second["To"]) == ("people@ours.example", "second@ours.example")
+    assert (first["From"], first["Cc"]) == ("The Monitor <monitor@ours.example>", "copy@ours.example")
+    assert (first["Reply-To"], first["X-Team"]) == ("Desk <desk@ours.example>", "ours")
+    assert not any(b"hidden" in one for one in handler.mails)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    """Return how a server without a known certificate speaks TLS."""
+    folder = tmp_path_factory.mktemp("certificate")
+    files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "own.pem")]
+    made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mail.example", *files]
+    subprocess.run(["openssl", *made], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "own.pem", folder / "key.pem")
+    return context
+
+
+@pytest.mark.parametrize("mode", ["starttls", "ssl"])
+def test_mail_is_sent_securely_as_the_url_says(mode: str, certificate: ssl.SSLContext) -> None:
+    handler = Mailbox()
+    with served(handler, **{"ssl_context" if mode == "ssl" else "tls_context": certificate}) as port:
+        url = f"mailtos://127.0.0.1:{port}?from=monitor@ours.example&mode={mode}"
+        assert deliver(url, MESSAGE, 7) == "there is no secure connection to it"
+        assert deliver(f"{url}&verify=no", MESSAGE, 7) is None
+    assert handler.secure == [True]
+
+
+def test_mail_is_not_sent_in_the_open_if_the_server_has_no_tls(mailbox: tuple[Mailbox, str]) -> None:
+    handler, url = mailbox
+    assert deliver(url.replace("mailto:", "mailtos:"), MESSAGE, 7) == "there is no secure connection to it"
+    assert handler.mails == []
 
 
 def test_a_mail_server_that_refuses_says_so_by_its_number_alone(mailbox: tuple[Mailbox, str]) -> None:
     handler, url = mailbox
-    handler.refuses = True
+    handler.refused = "people@ours.example"
     assert deliver(url, MESSAGE, 7) == "its mail server answered 550"
+    assert deliver(f"{url},second@ours.example", MESSAGE, 7) == "its mail server answered 550"
+    assert handler.recipients == [["second@ours.example"]]
 
 
 @pytest.mark.parametrize(

@@ -83,7 +83,7 @@ def section(found: WatchMessage, title: str) -> list[str]:
 def test_a_week_is_compared_with_the_last_one(database: Database) -> None:
     collected(database, HOUR_NOW - 15 * DAY, HOUR_NOW, "#sre", "#quiet")
     found = digest(database)
-    assert found.title == "360 tweets in the week to Tue 24 Nov 2026, 11:00, 154 % more than in the week before"
+    assert found.title == "360 tweets in the week to Tue 24 Nov 2026, 11:00 CET, 154 % more than in the week before"
     assert section(found, "Tags") == [
         "In brackets is the change against the week before.",
         "- #sre: 360 tweets (+154 %)",
@@ -91,7 +91,7 @@ def test_a_week_is_compared_with_the_last_one(database: Database) -> None:
     ]
     assert section(found, "Not collected") == []
     [peak] = section(found, "Peaks")
-    assert peak.startswith("- Tweets peaked at 26 on Mon 23 Nov 2026, 05:00, 13 times the usual: ")
+    assert peak.startswith("- Tweets peaked at 26 on Mon 23 Nov 2026, 05:00 CET, 13 times the usual: ")
     assert peak.endswith("&start=2026-11-23T04%3A00%3A00Z&tz=Europe%2FBerlin")
     assert section(found, "Most active authors")[0] == "- @bea: 24 tweets"
     assert section(found, "Links") == ["- 12 tweets by 1 author https://status.example/7"]
@@ -105,23 +105,58 @@ def test_a_week_is_compared_with_the_last_one(database: Database) -> None:
 def test_a_day_is_compared_by_hours(database: Database) -> None:
     collected(database, HOUR_NOW - 15 * DAY, HOUR_NOW, "#sre", "#quiet")
     found = digest(database, DAILY._replace(filters="tag=sre"), HOUR_NOW - DAY)
-    assert found.title == "#sre: 72 tweets in the day to Mon 23 Nov 2026, 11:00, 50 % more than in the day before"
+    assert found.title == "#sre: 72 tweets in the day to Mon 23 Nov 2026, 11:00 CET, 50 % more than in the day before"
     assert f"{'▂' * 18}█{'▂' * 5}" in found.text
+
+
+@pytest.mark.dialects
+@pytest.mark.parametrize("filters", ["tag=sre", "tag=sre&min_followers=1", ""])
+def test_a_digest_tells_of_exactly_the_time_until_it_was_due(database: Database, filters: str) -> None:
+    collected(database, HOUR_NOW - 15 * DAY, HOUR_NOW, "#sre", "#quiet")
+    definition = DAILY._replace(filters=filters)
+    end = PEAK + HOUR / 2 + timedelta(seconds=10)  # after ten of the 24 tweets of this quarter
+    until, since = digest(database, definition, end), digest(database, definition, end + DAY)
+    assert until.title.endswith("58 tweets in the day to Mon 23 Nov 2026, 05:30 CET, 21 % more than in the day before")
+    assert since.title.endswith("62 tweets in the day to Tue 24 Nov 2026, 05:30 CET, 6.9 % more than in the day before")
+    assert "- #sre: 62 tweets (+6.9 %)" in section(since, "Tags")
+    assert "Tweets by hour since Sun 22 Nov 2026, 05:30 CET, at most 12\n" in until.text
+    assert "Tweets by hour since Mon 23 Nov 2026, 05:30 CET, at most 14\n" in since.text
+    assert section(until, "Most active authors")[0] == "- @bea: 10 tweets"
+    assert section(since, "Most active authors")[0] == "- @bea: 14 tweets"
+    assert section(until, "Peaks") == []
+    assert "peaked at 26 on Mon 23 Nov 2026, 05:00 CET" in section(since, "Peaks")[0]
+    week = digest(database, definition._replace(every="7d", weekday="mon"), end)
+    assert "346 tweets in the week to Mon 23 Nov 2026, 05:30 CET" in week.title
 
 
 @pytest.mark.dialects
 def test_nothing_is_claimed_of_time_that_was_not_collected(database: Database) -> None:
     collected(database, HOUR_NOW - 10 * DAY, HOUR_NOW - 20 * HOUR, "#sre")
     found = digest(database)
-    assert found.title == "At least 360 tweets in the week to Tue 24 Nov 2026, 11:00"
+    assert found.title == "At least 360 tweets in the week to Tue 24 Nov 2026, 11:00 CET"
     assert section(found, "Tags") == ["- #sre: at least 360 tweets", "- #quiet: not collected"]
-    missed = "- #sre: 20 of 168 hours: Mon 23 Nov 2026, 15:00 to Tue 24 Nov 2026, 11:00"
+    missed = "- #sre: 20 of 168 hours: Mon 23 Nov 2026, 15:00 CET to Tue 24 Nov 2026, 11:00 CET"
     assert section(found, "Not collected") == ["- #quiet: nothing in all this time", missed]
+
+
+def test_a_week_without_any_collected_time_says_so_and_why(database: Database) -> None:
+    collected(database, HOUR_NOW - 10 * DAY, HOUR_NOW - 9 * DAY, "#sre", "#quiet")
+    found = digest(database, WEEKLY._replace(filters="tag=quiet"))
+    assert found.title == "Nothing of #quiet was collected in the week to Tue 24 Nov 2026, 11:00 CET"
+    assert found.text.splitlines()[:2] == [
+        "No collection has run yet.",
+        "The schedule is off: collect on the page Collections, or choose an interval on the page Schedule.",
+    ]
+    assert len(section(found, "Spend")) == 1
+    assert "at most" not in found.text
+    gone = digest(database, DAILY._replace(filters="tag=gone"))
+    assert gone.title == "Nothing of #gone was collected in the day to Tue 24 Nov 2026, 11:00 CET"
+    assert gone.text.startswith("#gone is not tracked")
 
 
 def test_a_week_that_was_collected_is_not_compared_with_one_that_was_not(database: Database) -> None:
     collected(database, HOUR_NOW - 10 * DAY, HOUR_NOW, "#sre", "#quiet")
-    assert digest(database).title == "360 tweets in the week to Tue 24 Nov 2026, 11:00"
+    assert digest(database).title == "360 tweets in the week to Tue 24 Nov 2026, 11:00 CET"
     assert "nothing was collected where there is no bar" in digest(database).text
 
 

@@ -12,12 +12,14 @@ import pytest
 
 from alchemy import Database
 from collector.counters import count_page
+from collector.runs.tags import track
 from collector.tweets.deletions import delete_tweet
 from queries.tweets import TweetViews
 from tests.fixtures.archives import Json
 from tests.fixtures.service import in_process
 from tests.fixtures.views import HOUR, HOUR_NOW, NOW, written
 from tests.queries.invented import add, imported
+from watches.bodies import within
 from watches.definitions import WatchDefinition
 from watches.findings import UNCOLLECTED, Finding
 from watches.messages import WatchMessage, render
@@ -77,17 +79,46 @@ def test_a_spike_is_told_with_its_reason_and_its_top_tweets(database: Database) 
     found = said(database, SPIKE, OF_PEAK, now=PEAK + 2 * HOUR, held_back=2)
     assert found.title == "#sre: 26 tweets between 05:00 and 06:00 CET, 13 times the usual"
     lines = found.text.replace("\u200b", "").splitlines()
-    assert lines[0] == "What stands out: “outage” and “status page”, 46 % by @bea."
-    assert lines[2] == f"{'▂' * 23}█"
-    assert lines[3] == "Tweets by hour since Sun 22 Nov 2026, 06:00, at most 26"
-    assert lines[6].startswith("Bea @bea, 120 followers (23 likes as of 05:30, ")
-    assert lines[7:9] == [f"https://x.com/bea/status/{IDS[-1]}", "> outage 23: status page #sre"]
+    assert lines[:2] == [
+        "About 2 were expected, by the same hour of the two weeks before.",
+        "What stands out: “outage” and “status page”, 46 % by @bea.",
+    ]
+    assert lines[3] == f"{'▂' * 23}█"
+    assert lines[4] == "Tweets by hour since Sun 22 Nov 2026, 06:00 CET, at most 26"
+    assert lines[7].startswith("Bea @bea, 120 followers (23 likes as of 05:30, ")
+    assert lines[8:10] == [f"https://x.com/bea/status/{IDS[-1]}", "> outage 23: status page #sre"]
     assert sum(line.startswith("> ") for line in lines) == 3
     assert (
         "The watch “outages” tells you this. It looks at tweets with: tag sre. 2 messages before this one were held back."
         in lines
     )
     assert lines[-1] == f"Change, pause or delete it: {SITE}/view/watches"
+
+
+@pytest.mark.parametrize(
+    ("bucket", "filters", "expected"),
+    [
+        ("day", "tag=sre", "About 48 were expected, by the same weekday of the 60 days before."),
+        ("hour", "tag=sre&q=outage", "None were expected, by the same hour of the two weeks before."),
+    ],
+)
+def test_it_is_said_what_a_number_is_compared_with(database: Database, bucket: str, filters: str, expected: str) -> None:
+    definition = MORE._replace(filters=filters, bucket=bucket, tz="UTC")
+    start, hours = (PEAK.replace(hour=0), 24) if bucket == "day" else (PEAK, 1)
+    found = said(database, definition, Finding("threshold", start, start + hours * HOUR))
+    assert found.text.splitlines()[0] == expected
+
+
+@pytest.mark.parametrize("kind", ["text", "markdown"])
+def test_a_message_that_is_cut_keeps_its_link_and_its_foot(database: Database, kind: str) -> None:
+    body = getattr(said(database, SPIKE, OF_PEAK, held_back=2), kind)
+    cut = within(body, len(body) - 200)
+    *_, before, more, foot = cut.split("\n\n")
+    assert before == "…"
+    assert more.startswith(f"All about this spike: {SITE}/view/spike?")
+    assert "outages" in foot
+    assert "2 messages before this one were held back" in foot
+    assert foot.endswith(f"{SITE}/view/watches")
 
 
 @pytest.mark.parametrize("kind", ["html", "markdown"])
@@ -129,13 +160,26 @@ def test_new_tweets_are_told_without_those_that_were_erased() -> None:
         assert message(database, NEW, finding) is None
 
 
-def test_missing_collections_are_told_with_their_reason(database: Database) -> None:
-    found = said(database, SPIKE, Finding(UNCOLLECTED, PEAK, PEAK + HOUR))
+def test_missing_collections_are_told_with_their_reason() -> None:
+    missing = Finding(UNCOLLECTED, PEAK, PEAK + HOUR)
+    with imported(*ROWS[-3:]) as database:
+        of_none = said(database, SPIKE._replace(filters="lang=en"), missing).text
+        with database.writing() as session:
+            track(session, "#sre", None)
+        found = said(database, SPIKE, missing)
+        both = said(database, SPIKE._replace(filters="any_tag=sre&any_tag=gone"), missing)
+        gone = said(database, SPIKE._replace(filters="tag=gone", tz="America/Sao_Paulo"), missing)
     assert found.title == "Nothing of #sre was collected since Mon 23 Nov 2026, 05:00 CET"
-    assert "No collection has run yet." in found.text
-    assert "The schedule is off: collect on the page Collections" in found.text
-    every = said(database, SPIKE._replace(filters="lang=en", tz="America/Sao_Paulo"), Finding(UNCOLLECTED, PEAK, PEAK + HOUR))
-    assert every.title == "Nothing was collected since Mon 23 Nov 2026, 01:00 UTC-03:00"
+    ran, schedule = "No collection has run yet.", "The schedule is off: collect on the page Collections"
+    assert all(why in found.text for why in (ran, schedule, f"Health: {SITE}/view/health"))
+    assert gone.title == "Nothing of #gone was collected since Mon 23 Nov 2026, 01:00 UTC-03:00"
+    why = "#gone is not tracked, so collections don't ask X for it. Track it on the page Tags."
+    assert all(one in gone.text for one in (why, f"Tags: {SITE}/view/tags"))
+    assert ran not in gone.text
+    assert schedule not in gone.text
+    assert all(one in both.text for one in (why, ran, schedule))
+    assert "No hashtag is tracked. Track one on the page Tags." in of_none
+    assert ran not in of_none
 
 
 @pytest.mark.parametrize(
@@ -186,13 +230,14 @@ def test_a_title_is_one_short_line_whatever_others_wrote() -> None:
 
 def test_a_long_tweet_is_cut_and_one_without_words_is_said() -> None:
     rows = [
-        tweet(PEAK, 1, "x" * 9000, "bea"),
+        {**tweet(PEAK, 1, "x" * 9000, "amy"), "author": "Amy &amp; Co &lt;3"},
         {**tweet(PEAK, 2, "", "bea"), "tweet": " \n"},
         tweet(PEAK, 3, "a\n\n" * 40, "bea"),
     ]
     with imported(*rows) as database, database.reading() as session:
         long, empty, lines = quoted(TweetViews().rows(session, [int(row["id"]) for row in rows]), SPIKE.zone)
     assert (len(long.text[0]), long.text[0][-2:]) == (500, "x…")
+    assert long.author.startswith("Amy & Co <3 @amy")
     assert empty.text == ("(no text)",)
     assert lines.text == (*["a"] * 11, "…")
 
@@ -204,8 +249,9 @@ def test_the_links_open(tmp_path: Path, definition: WatchDefinition) -> None:
         service.collector.database.write(lambda session: count_page(session, date=NOW, remaining=None))
         finding = Finding(definition.kind, PEAK, PEAK + HOUR, IDS)
         found = said(service.collector.database, definition, finding)
-        assert found.link.startswith(f"{SITE}/view/")
-        answer = service.get(found.link.removeprefix(SITE))
+        link = found.text.split("\n\n")[-2].partition(": ")[2]
+        assert link.startswith(f"{SITE}/view/")
+        answer = service.get(link.removeprefix(SITE))
     assert answer.status_code == 200
     assert str(IDS[-1]) in answer.text
-    assert urlsplit(found.link).netloc == "tags.example"
+    assert urlsplit(link).netloc == "tags.example"
