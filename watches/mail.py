@@ -5,6 +5,7 @@ Apprise itself would make the plain text from the HTML, without its links and qu
 
 from __future__ import annotations
 
+import logging
 import smtplib
 import ssl
 from collections.abc import Iterator
@@ -18,6 +19,8 @@ from typing import Any
 
 from watches.messages import WatchMessage
 
+log = logging.getLogger(__name__)
+
 Account = Any  # Apprise's NotifyEmail, whose attributes have no types
 ID_HEADER = "X-Notification-Id"
 SEVEN_BIT = SMTP.clone(cte_type="7bit")
@@ -27,18 +30,21 @@ SEVEN_BIT = SMTP.clone(cte_type="7bit")
 def send_mail(account: Account, message: WatchMessage, message_id: int, *, seconds: float) -> None:
     """Send a mail to each recipient of an account; each part of the server's answer may take so many seconds.
 
-    Raises OSError, SMTPException; if some recipients are refused, after it was sent to the others. As in Apprise, recipients
-    don't see each other, all see Cc, and nobody sees Bcc.
+    Raises OSError, SMTPException. Where only some recipients are refused, it counts as sent: a retry would repeat it to the
+    others. As in Apprise, recipients don't see each other, all see Cc, and nobody sees Bcc.
     """
-    refused = dict[str, tuple[int, bytes]]()
+    refused, is_accepted = dict[str, tuple[int, bytes]](), False
     with _connected(account, seconds) as server:
         for to in account.targets:
             mail, recipients = _written(account, message, message_id, to), {to[1], *account.cc, *account.bcc}
             try:
                 refused |= server.send_message(mail, account.from_addr[1], sorted(recipients))
+                is_accepted = True
             except smtplib.SMTPRecipientsRefused as error:
                 refused |= error.recipients
-    if refused:
+    if refused and is_accepted:
+        log.warning("mail refused for some recipients", extra={"notification": message_id, "refused": len(refused)})
+    elif refused:
         raise smtplib.SMTPRecipientsRefused(refused)
 
 

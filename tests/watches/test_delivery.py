@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import shutil
 import ssl
 import subprocess
 import sys
@@ -205,6 +206,8 @@ def test_mail_goes_to_each_recipient_and_nobody_sees_hidden_copies(mailbox: tupl
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     """Return how a server without a known certificate speaks TLS."""
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is missing: apt-get install openssl")
     folder = tmp_path_factory.mktemp("certificate")
     files = ["-keyout", str(folder / "key.pem"), "-out", str(folder / "own.pem")]
     made = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=mail.example", *files]
@@ -214,6 +217,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
     return context
 
 
+@pytest.mark.stack
 @pytest.mark.parametrize("mode", ["starttls", "ssl"])
 def test_mail_is_sent_securely_as_the_url_says(mode: str, certificate: ssl.SSLContext) -> None:
     handler = Mailbox()
@@ -234,7 +238,14 @@ def test_a_mail_server_that_refuses_says_so_by_its_number_alone(mailbox: tuple[M
     handler, url = mailbox
     handler.refused = "people@ours.example"
     assert deliver(url, MESSAGE, 7) == "its mail server answered 550"
-    assert deliver(f"{url},second@ours.example", MESSAGE, 7) == "its mail server answered 550"
+
+
+def test_mail_that_some_recipients_refuse_counts_as_sent_for_a_retry_would_repeat_it_to_the_others(
+    mailbox: tuple[Mailbox, str],
+) -> None:
+    handler, url = mailbox
+    handler.refused = "people@ours.example"
+    assert deliver(f"{url},second@ours.example", MESSAGE, 7) is None
     assert handler.recipients == [["second@ours.example"]]
 
 
