@@ -26,7 +26,7 @@ HOST, READ_BY_MARKDOWN = re.compile(r"https?://[^/?#]*"), re.compile(r"[()*\[\]|
 BRACKETS = {")": "(", "]": "[", "}": "{"}
 BREAK = "\u200b"
 """What is put into mentions. It has no width, and Discord keeps it, while it drops others before it looks for mentions."""
-MARKDOWN = re.compile(r"([\\`*_\[\]|~]|^[-+>#])")
+MARKDOWN = re.compile(r"([\\`*_\[\]|~]|^[-+>#=])")
 NUMBERED = re.compile(r"^(\d+)([.)])")
 """What Markdown reads as more than text: these characters anywhere, and the first ones of headings, lists and quotations."""
 BLOCKS = "▁▂▃▄▅▆▇█"

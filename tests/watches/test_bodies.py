@@ -54,6 +54,7 @@ def test_a_line_has_no_control_or_direction_and_no_mention_with_an_effect(text: 
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
+        ("===", "\\==="),
         ("*b* `c` ~~s~~ ||x|| a_b_c \\", r"\*b\* \`c\` \~\~s\~\~ \|\|x\|\| a\_b\_c \\"),
         ("[a](http://e.example/a_b) ![i](x)", r"\[a\](http://e.example/a_b) !\[i\](x)"),
         ("# head", r"\# head"),
