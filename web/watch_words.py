@@ -53,20 +53,24 @@ def watch_subject(definition: WatchDefinition) -> str:
     return ", ".join([*first, *rest]) or ALL
 
 
-def watch_sentence(definition: WatchDefinition) -> str:
-    """Return what a watch tells of, without its filters, such as `Each hour with more than 100 tweets`."""
-    one = definition
+def watch_sentence(definition: WatchDefinition, zone: ZoneInfo) -> str:
+    """Return what a watch tells of, without its filters, such as `Each hour with more than 100 tweets`.
+
+    Its time zone is named if it is not that of the page.
+    """
+    one, place = definition, "" if definition.tz == zone.key else f" ({definition.tz})"
+    bucket = f"{one.bucket}{place}"
     if one.kind == "spike":
-        return f"Each {one.bucket} with far more tweets than usual"
+        return f"Each {bucket} with far more tweets than usual"
     if one.kind == "threshold":
         if one.more_than is not None:
-            return f"Each {one.bucket} with more than {plural(one.more_than, 'tweet')}"
-        return f"Each {one.bucket} with fewer than {plural(one.less_than or 0, 'tweet')}"
+            return f"Each {bucket} with more than {plural(one.more_than, 'tweet')}"
+        return f"Each {bucket} with fewer than {plural(one.less_than or 0, 'tweet')}"
     if one.kind == "new":
         return f"Each new tweet, at most {one.max_tweets} in a message"
     if one.is_weekly:
-        return f"Every {WEEKDAYS[one.weekday or 'mon']} at {one.at}, the week before"
-    return f"Every day at {one.at}, the day before"
+        return f"Every {WEEKDAYS[one.weekday or 'mon']} at {one.at}{place}, the week before"
+    return f"Every day at {one.at}{place}, the day before"
 
 
 def watch_limits(definition: WatchDefinition) -> str:

@@ -177,6 +177,20 @@ def test_a_watch_is_listed_in_words_changed_paused_deleted_and_saved_again(watch
     assert again == {**made, "at": "10:15", "to": ["me", "team"]}
 
 
+def test_each_screen_has_one_clock(watching: Service) -> None:
+    name = "In Tokyo"
+    save(watching, f"{WATCHES}?kind=digest&zone=Asia/Tokyo", name=name, to="me", weekday="mon")
+    listed = {tz: opened(watching, f"{WATCHES}?tz={tz}").one("tbody").words for tz in ("UTC", "Asia/Tokyo")}
+    assert "Every Monday at 08:00 (Asia/Tokyo), the week before" in listed["UTC"]
+    assert "Every Monday at 08:00, the week before" in listed["Asia/Tokyo"]
+    for path in (f"{WATCHES}/{quote(name)}?tz=UTC", f"{WATCHES}?watch={quote(name)}&tz=UTC"):
+        page = opened(watching, path)
+        assert "Times are in Asia/Tokyo." in page.one("footer").words
+        starts = [one.one("span").words for one in page.one("ol", class_="messages").all("summary")]
+        assert {one.rpartition(", ")[2] for one in starts} == {"08:00"}
+    watching.request("DELETE", f"/watches/{quote(name)}")
+
+
 def test_a_name_that_is_taken_changes_no_watch(watching: Service) -> None:
     made = save(watching, f"{WATCHES}?kind=new", name="taken", to="me")
     answer = sent(watching, form(opened(watching, f"{WATCHES}?kind=spike")), name="taken", to="team")

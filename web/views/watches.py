@@ -87,8 +87,8 @@ def save(site: Site) -> Response:
 
 
 def watch_page(site: Site, name: str) -> Response:
-    """Show a watch, what it would have told lately, and its last messages."""
-    return _watch_page(site, name, zone_of=request.args.get("tz", ""))
+    """Show a watch, what it would have told lately, and its last messages, in its time zone whatever the page's was."""
+    return _watch_page(site, name)
 
 
 def try_watch(site: Site, name: str) -> Response:
@@ -153,7 +153,7 @@ def _form_page(site: Site, session: Session, form: WatchForm, *, deleted: str = 
         "preview": _preview(session, site, form.name, draft) if draft else None,
         "previewed": PREVIEWED,
     }
-    zone = zone_by_name(request.args.get("tz", "")) or zone_by_name(form.zone) or ZoneInfo("UTC")
+    zone = zone_by_name(form.zone) or zone_by_name(request.args.get("tz", "")) or ZoneInfo("UTC")
     return site.page("watch-form.html", session, zone, status=status, **values)
 
 
@@ -173,12 +173,12 @@ def _preview(session: Session, site: Site, name: str, definition: WatchDefinitio
     return preview(session, name, definition, since=since, now=now, write=site.write, most=most)[::-1]
 
 
-def _watch_page(site: Site, name: str, *, zone_of: str = "", status: int = 200, **more: Any) -> Response:
+def _watch_page(site: Site, name: str, *, status: int = 200, **more: Any) -> Response:
     with site.reading() as session:
         known = stored_watch(session, name)
         if known is None:
             raise NotFound(NO_WATCH)
-        zone = zone_by_name(zone_of) or read_definition(known.definition).zone
+        zone = read_definition(known.definition).zone
         one = _listed(known, watch_deliveries(session).get(known.id, ()), zone)
         values: dict[str, Any] = {
             "watch": one,
@@ -202,7 +202,7 @@ def _stored(site: Site, name: str) -> WatchDefinition:
 
 def _listed(known: StoredWatch, sent: Sequence[WatchDelivery], zone: ZoneInfo) -> ListedWatch:
     definition = read_definition(known.definition)
-    words = watch_sentence(definition), watch_subject(definition), watch_limits(definition)
+    words = watch_sentence(definition, zone), watch_subject(definition), watch_limits(definition)
     state = watch_state(known, sent, zone)
     return ListedWatch(known.name, definition, *words, state, _path(known.name), link(PATH, [("watch", known.name)]))
 
