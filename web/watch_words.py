@@ -27,6 +27,8 @@ WEEKDAYS = {
 }
 ALL = "all tracked tags"
 NAMED_FIRST = ("tag", "any_tag", "q")
+QUOTES = "“”"
+"""Left out of suggested names, because messages and pages put names in quotes."""
 
 
 class WatchKind(NamedTuple):
@@ -97,6 +99,6 @@ def watch_state(watch: StoredWatch, sent: Sequence[WatchDelivery], zone: ZoneInf
 def suggested_name(kind: str, filters: str, taken: Collection[str]) -> str:
     """Return a name for a new watch that no other has."""
     name = f"{WATCH_KINDS[kind].name} {watch_subject(WatchDefinition(kind, filters, ()))}".replace("/", " ")
-    name = "".join(one for one in name if one.isprintable())[:LONGEST_NAME].strip()
+    name = "".join(one for one in name if one.isprintable() and one not in QUOTES)[:LONGEST_NAME].strip()
     numbered = (f"{name[: LONGEST_NAME - 4]} {number}" for number in range(2, len(taken) + 3))
     return name if name not in taken else next(one for one in numbered if one not in taken)
