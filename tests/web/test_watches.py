@@ -79,7 +79,8 @@ def test_what_a_page_shows_is_watched_with_its_filters_but_not_its_time(watching
     assert parse_qs(urlsplit(asked).query)["filters"] == [filters]
     name = f"From {path[:40]}".replace("/", " ").replace("?", " ")
     watch = save(watching, asked, name=name, to="team")
-    assert (watch["kind"], watch["filters"], watch["to"], watch["bucket"]) == ("spike", filters, ["team"], "hour")
+    kind = "new" if path.startswith("/view/tweets") else "spike"
+    assert (watch["kind"], watch["filters"], watch["to"]) == (kind, filters, ["team"])
 
 
 def test_the_form_says_in_words_what_is_watched_and_suggests_a_name_and_the_zone_of_the_page(watching: Service) -> None:
