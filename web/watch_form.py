@@ -11,7 +11,16 @@ from werkzeug.datastructures import MultiDict
 
 from schemas.parameters import UTC, Parameter, Zone, choice
 from schemas.problems import BadInput, ParameterError
-from watches.definitions import DEFAULTS, KINDS, WatchDefinition, checked_name, parse_definition, parse_filters
+from watches.definitions import (
+    DEFAULTS,
+    KEYS,
+    KINDS,
+    WatchDefinition,
+    checked_filters,
+    checked_name,
+    parse_definition,
+    parse_filters,
+)
 from web.watch_words import suggested_name
 
 NOBODY = "nobody"
@@ -29,6 +38,7 @@ def _text() -> Parameter:
 
 WatchArguments = Schema.from_dict(
     {name: _text() for name in (*TEXTS, *TEXTS_OF_DIGESTS, "watch", "deleted")}
+    | {"filters": Parameter(checked_filters, KEYS["filters"].expected, {})}
     | {"kind": choice(KINDS, "", "spike"), "to": fields.List(_text()), "tz": Zone()},
     name="WatchArguments",
 )
@@ -74,10 +84,9 @@ class WatchForm(NamedTuple):
 
     @classmethod
     def of_link(cls, read: dict[str, Any], names: Sequence[str], taken: Collection[str]) -> WatchForm:
-        """Return the form that a link fills in, the only destination ticked; raises BadInput for filters that no watch has."""
+        """Return the form that a link fills in, the only destination ticked."""
         texts = {name: value for name, value in read.items() if name in cls._fields}
         form = cls(**texts | {"to": tuple(read.get("to", ())), "zone": read.get("zone", read["tz"].key)})
-        parse_filters(form.filters)
         name = form.name or form.watch or suggested_name(form.kind, form.filters, taken)
         return form._replace(name=name, to=form.to or (tuple(names) if len(names) == 1 and not form.watch else ()))
 

@@ -209,7 +209,8 @@ def test_a_watch_that_is_not_there_is_404(watching: Service) -> None:
 
 @pytest.mark.parametrize("filters", ["since=2026-11-01", "colour=red", "tag=", "min_followers=-1"])
 def test_filters_that_no_watch_has_are_refused(watching: Service, filters: str) -> None:
-    assert watching.get(f"{WATCHES}?filters={quote(filters)}").status_code == 400
+    page = opened(watching, f"{WATCHES}?filters={quote(filters)}&kind=new", status=400)
+    assert link(page, "Show the page without it") == f"{WATCHES}?kind=new"
     assert watching.request("POST", WATCHES, data={"kind": "spike", "filters": filters, "name": "x"}).status_code == 400
 
 
