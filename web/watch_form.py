@@ -120,11 +120,10 @@ class WatchForm(NamedTuple):
         return parse_definition(self.name.strip(), self._body(self.to), destinations=names)
 
     def draft(self) -> WatchDefinition | None:
-        """Return the watch that the form describes, whoever is told; None if something is wrong with the rest."""
-        try:
-            return parse_definition(self.name, self._body((NOBODY,)), destinations=[NOBODY])
-        except BadInput:
+        """Return the watch that the form describes, whoever is told; None while its number is missing. Raises BadInput."""
+        if self.kind == "threshold" and not self.number:
             return None
+        return parse_definition(self.name, self._body((NOBODY,)), destinations=[NOBODY])
 
     def _body(self, to: Sequence[str]) -> bytes:
         """Return the watch as a body of the API."""

@@ -321,6 +321,10 @@ def test_preview_shows_what_is_typed_and_saves_nothing(watching: Service) -> Non
     page = read(watching.get(WATCHES, params=typed, headers=BROWSER).text)
     assert "In the last 14 days it would have sent" in page.one("main").words
     assert dict(filled_in(form(page)))["number"] == "30"
+    answer = watching.get(WATCHES, params=filled_in(form_, number="abc", zone="Nowhere", quiet_to="07:00"), headers=BROWSER)
+    page = read(answer.text)
+    assert (answer.status_code, page.one("p", role="alert").words) == (400, "Correct the marked fields.")
+    assert [one["id"] for one in page.all("span", class_="fault")] == ["number-fault", "quiet_from-fault", "zone-fault"]
     assert watches(watching) == before
 
 

@@ -140,7 +140,7 @@ def _refused(site: Site, form: WatchForm, status: int) -> Response:
 
 
 def _form_page(site: Site, session: Session, form: WatchForm, *, deleted: str = "", status: int = 200) -> Response:
-    draft, names = form.draft(), site.destinations.names
+    form, draft, names = *_drafted(form), site.destinations.names
     values: dict[str, Any] = {
         "form": form,
         "chips": _chips(form),
@@ -154,7 +154,15 @@ def _form_page(site: Site, session: Session, form: WatchForm, *, deleted: str = 
         "previewed": PREVIEWED,
     }
     zone = zone_by_name(form.zone) or zone_by_name(request.args.get("tz", "")) or ZoneInfo("UTC")
-    return site.page("watch-form.html", session, zone, status=status, **values)
+    return site.page("watch-form.html", session, zone, status=max(status, 400 if form.errors else 200), **values)
+
+
+def _drafted(form: WatchForm) -> tuple[WatchForm, WatchDefinition | None]:
+    """Return the form with what is wrong in it, and the watch that it describes; None if it describes none."""
+    try:
+        return form, form.draft()
+    except BadInput as error:
+        return form._replace(errors=form.errors or tuple(error.faults)), None
 
 
 def _chips(form: WatchForm) -> list[tuple[str, str, str]]:
