@@ -88,6 +88,7 @@ def watch_state(watch: StoredWatch, sent: Sequence[WatchDelivery], zone: ZoneInf
     waiting, failing = sum(one.waiting for one in sent), [one.destination for one in sent if one.is_failing]
     told = [("none", "Paused")] if is_paused else []
     told += [("attention", f"{enumeration(failing)} can't be reached")] if failing else []
+    told += [("none", f"The newest message was not sent: {one}") for one in dict.fromkeys(one.dropped for one in sent) if one]
     if watch.silent_since is not None and not is_paused:
         since = moment(datetime.fromtimestamp(watch.silent_since, UTC), zone)
         told.append(("attention", f"Nothing was collected since {since}"))

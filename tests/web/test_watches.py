@@ -274,6 +274,19 @@ def test_a_watch_says_what_was_sent_what_waits_and_what_can_t_be_reached(on_each
     ]
 
 
+@pytest.mark.dialects
+def test_what_a_pause_left_unsent_is_no_failure_of_its_destination(on_each_database: Service) -> None:
+    watching, name = on_each_database, "paused"
+    save(watching, f"{WATCHES}?kind=spike", name=name, to="me")
+    record_messages(watching, name, datetime(2026, 11, 24, 10, tzinfo=UTC))
+    sent(watching, opened(watching, WATCHES).one("form", action=f"{WATCHES}/{name}/pause"))
+    page = opened(watching, f"{WATCHES}/{name}").one("main")
+    assert "Paused The newest message was not sent: the watch was paused No message sent yet" in page.words
+    assert "can't be reached" not in page.words
+    states = [row.all("td")[-1].words for row in page.one("table").one("tbody").all("tr")]
+    assert states == ["not sent: the watch was paused"] * 3
+
+
 def test_a_test_says_who_got_it_and_who_did_not_and_why(serve: Serve) -> None:
     with receiving() as receiver:
         receiver.answers["team"] = 500
