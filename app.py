@@ -136,6 +136,8 @@ def main() -> int:
         return _refuse(str(error), 1)
     if warning:
         log.warning(warning)
+    if settings.local_site:
+        log.warning("messages link to this machine only: set PUBLIC_URL", extra={"url": settings.local_site})
     url = f"http://{settings.host}:{settings.port}"
     log.info("listening", extra={"url": url})
     if logstash.is_readable(settings.log_format, sys.stdout):
