@@ -301,7 +301,10 @@ class Settings:
         secret=True,
     )
     public_url: str | None = _setting(
-        None, "address at which people reach the pages, for links in messages and feeds; default: http://HOST:PORT", URL
+        None,
+        "address at which people reach the pages, for links in messages and feeds; default: http://HOST:PORT, in a feed the "
+        "address by which it was read",
+        URL,
     )
     twitterapi_port: int | None = _setting(
         None, "port under which containers publish the service on this machine, where PUBLIC_URL is empty", _whole(1, 65535)
