@@ -96,7 +96,7 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     destinations = app.extensions["destinations"] = Destinations(settings.notify_urls)
     render = render_for(collector, site=settings.site)
     trials = app.extensions["trials"] = WatchTrials(collector.database, destinations, render, site=settings.site)
-    resources.register(app, collector, job_runner, metrics, snapshots, destinations, trials, settings.site)
+    resources.register(app, collector, job_runner, metrics, snapshots, destinations, trials, settings)
     web.register(app, collector, newest, guard, metrics, settings, destinations, trials, render)
     for commands in (database_commands(collector), tweets_commands(collector, lambda: collector_for(settings, importing=True))):
         app.cli.add_command(commands)
@@ -136,6 +136,8 @@ def main() -> int:
         return _refuse(str(error), 1)
     if warning:
         log.warning(warning)
+    if settings.local_site:
+        log.warning("messages link to this machine only: set PUBLIC_URL", extra={"url": settings.local_site})
     url = f"http://{settings.host}:{settings.port}"
     log.info("listening", extra={"url": url})
     if logstash.is_readable(settings.log_format, sys.stdout):

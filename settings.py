@@ -36,6 +36,7 @@ DESTINATION_SCHEMES = (
     *("slack", "discord", "tgram", "mailto", "mailtos", "json", "jsons", "ntfy", "ntfys", "gotify", "gotifys"),
     *("mmost", "mmosts", "workflows"),
 )
+EVERY_ADDRESS = ("0.0.0.0", "::", "[::]")  # noqa: S104 (nothing listens here)
 SIMILARITY = 0.82  # difflib's ratio: one or two letters differ; GRAFANA_URL and KIBANA_URL differ more
 OAUTH = ("TWITTER_CONSUMER_KEY", "TWITTER_CONSUMER_SECRET", "TWITTER_ACCESS_TOKEN", "TWITTER_ACCESS_TOKEN_SECRET")
 PARTNERS = {**dict.fromkeys(OAUTH, OAUTH), "API_READ_TOKEN": ("API_TOKEN",)}
@@ -300,7 +301,10 @@ class Settings:
         secret=True,
     )
     public_url: str | None = _setting(
-        None, "address at which people reach the pages, for links in messages and feeds; default: http://HOST:PORT", URL
+        None,
+        "address at which people reach the pages, for links in messages and feeds; default: http://HOST:PORT, in a feed the "
+        "address by which it was read",
+        URL,
     )
     twitterapi_port: int | None = _setting(
         None, "port under which containers publish the service on this machine, where PUBLIC_URL is empty", _whole(1, 65535)
@@ -336,8 +340,14 @@ class Settings:
     def site(self) -> str:
         """The address at which people reach the pages, without a slash at its end."""
         port = self.twitterapi_port or self.port
-        here = self.host if self.host not in ("0.0.0.0", "::", "[::]") else "localhost"  # noqa: S104 (it is replaced)
+        here = self.host if self.host not in EVERY_ADDRESS else "localhost"
         return self.public_url or f"http://{f'[{here}]' if ':' in here and not here.startswith('[') else here}:{port}"
+
+    @property
+    def local_site(self) -> str | None:
+        """Where messages link to if that is this machine only, because PUBLIC_URL is unset, though others reach the service."""
+        is_shared = self.host in EVERY_ADDRESS or bool(self.allowed_hosts)
+        return self.site if self.notify_urls and not self.public_url and is_shared else None
 
     def secrets(self) -> set[str]:
         """The values of all secrets that are set, and the passwords in them."""

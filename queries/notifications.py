@@ -13,6 +13,10 @@ from models import Message, Notification, StoredCounter
 from queries.counters import NOTIFICATIONS
 
 OUTCOMES = ("sent", "failed", "given_up")
+DELETED, PAUSED = "the watch was deleted", "the watch was paused"
+NOTHING_LEFT = "nothing is left to tell: what it was about is deleted"
+NOT_SENT = (DELETED, PAUSED, NOTHING_LEFT)
+"""The errors of messages that were not sent though their destinations may be well."""
 
 
 class NotificationView(NamedTuple):
@@ -26,6 +30,11 @@ class NotificationView(NamedTuple):
     tries: int
     error: str | None
     sent_at: datetime | None
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether it was not sent, and its destination is not to blame."""
+        return self.error in NOT_SENT
 
 
 class DestinationState(NamedTuple):

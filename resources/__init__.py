@@ -32,6 +32,7 @@ from resources.views import ViewResource, ViewsResource
 from resources.volume import VolumeResource
 from resources.watches import WatchesResource, WatchResource
 from schemas.openapi import LARGEST_ID
+from settings import Settings
 from telemetry.metrics import HttpMetrics
 from watches.destinations import Destinations
 from watches.jobs import render_for
@@ -91,7 +92,7 @@ def register(
     snapshots: Snapshots,
     destinations: Destinations,
     trials: WatchTrials,
-    site: str,
+    settings: Settings,
 ) -> None:
     """Add all routes of the API to the app."""
     handle_errors(app)
@@ -101,11 +102,11 @@ def register(
             api.add_resource(resource, path, resource_class_args=(argument,))
     for own, path in OF_DESTINATIONS.items():
         api.add_resource(own, path, resource_class_args=(collector, destinations))
-    shown = snapshots, render_for(collector, site=site)
+    shown = snapshots, render_for(collector, site=settings.site)
     api.add_resource(PreviewResource, "/watches/<watch>/preview", resource_class_args=shown)
     api.add_resource(WatchTestResource, "/watches/<watch>/test", resource_class_args=(collector, trials))
     for feed, path in ATOM.items():
-        api.add_resource(feed, path, resource_class_args=(snapshots, site))
+        api.add_resource(feed, path, resource_class_args=(snapshots, settings.public_url))
     api.add_resource(LivezResource, "/livez")
     api.add_resource(OpenApiResource, "/openapi.json")
     api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, jobs, metrics, destinations))

@@ -89,9 +89,9 @@ class TweetFeedResource(SnapshotResource):
     accepts, gives = ACCEPTED, (MEDIA_TYPE,)
     answers = answers(get=reads(text("Atom 1.0"), "The feed"))
 
-    def __init__(self, snapshots: Snapshots, site: str) -> None:
+    def __init__(self, snapshots: Snapshots, site: str | None) -> None:
         super().__init__(snapshots)
-        self._site = site
+        self._site = site or request.host_url.rstrip("/")
 
     def format_name(self) -> str:
         """Return the name of the format."""
@@ -113,9 +113,9 @@ class SpikeFeedResource(SpikesResource):
     accepts, gives = ACCEPTED, (MEDIA_TYPE,)
     answers = answers(get=reads(text("Atom 1.0"), "The feed"))
 
-    def __init__(self, snapshots: Snapshots, site: str) -> None:
+    def __init__(self, snapshots: Snapshots, site: str | None) -> None:
         super().__init__(snapshots)
-        self._site = site
+        self._site = site or request.host_url.rstrip("/")
 
     def format_name(self) -> str:
         """Return the name of the format."""

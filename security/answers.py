@@ -187,6 +187,8 @@ def _request(environ: Environ) -> Hashable:
         environ.get("HTTP_ACCEPT"),
         environ.get("HTTP_ACCEPT_ENCODING"),
         environ[SCOPE],
+        environ["wsgi.url_scheme"],  # feeds link to the address by which they were read
+        environ.get("HTTP_HOST"),
     )
 
 

@@ -175,7 +175,8 @@ def parse_filters(text: str) -> Filters:
     return filters({name: [value for other, value in pairs if other == name] for name, _ in pairs})
 
 
-def _filters(value: Any) -> str:
+def checked_filters(value: Any) -> str:
+    """Return the filters of a watch as they are written; raises ValueError, BadInput that names `filters`."""
     text = text_value(value)
     if len(text) > LONGEST_FILTERS or not text.isprintable():
         raise ValueError(text)
@@ -259,7 +260,7 @@ DEFAULTS: Mapping[str, Mapping[str, Any]] = {
 }
 KEYS: dict[str, BodyKey] = {
     "kind": _of(partial(_word, words=OF_KIND), f"one of {', '.join(OF_KIND)}", is_required=True),
-    "filters": _of(_filters, "filters such as tag=devops&q=outage, or an empty text", is_required=True),
+    "filters": _of(checked_filters, "filters such as tag=devops&q=outage, or an empty text", is_required=True),
     "to": _of(partial(_destinations, known=frozenset()), "a list of destinations", is_required=True),
     "most_a_day": _number(1, MOST_A_DAY),
     "quiet": _of(_quiet, "hours such as 22:00-07:00"),

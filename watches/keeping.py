@@ -13,13 +13,13 @@ from collector import counters
 from collector.runs.lease import refuse_while_restoring
 from models import Message, Notification, Run, ToldTweet, Tweet, Watch
 from queries.counters import x_ahead
+from queries.notifications import DELETED, PAUSED
 from queries.watches import stored_watch, stored_watches
 from watches.definitions import WatchDefinition, read_definition
 
 MOST_WATCHES = 100
 LONGEST = timedelta(days=8)
 """As old as a tweet that a collection stores may be: X's recent search reaches back seven days."""
-DELETED, PAUSED = "the watch was deleted", "the watch was paused"
 
 
 class TooManyWatches(Exception):

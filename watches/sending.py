@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from alchemy import Database, DatabaseUnavailable
 from collector.runs.lease import refuse_while_restoring
+from queries.notifications import NOTHING_LEFT
 from watches.definitions import WatchDefinition
 from watches.destinations import Destinations
 from watches.findings import Finding
@@ -33,7 +34,6 @@ log = logging.getLogger(__name__)
 
 MOST_THREADS = 8
 ROUND_S, RECORD_AGAIN_S = 5.0, 0.5
-NOTHING_LEFT = "nothing is left to tell: what it was about is deleted"
 NOT_WRITTEN = "the message could not be written; the log says why"
 
 Clock = Callable[[], datetime]

@@ -177,10 +177,9 @@ class ViewQuery(NamedTuple):
         given.sort(key=lambda pair: FILTER_ORDER[pair[0]])
         return urlencode(given)
 
-    @property
-    def watch_url(self) -> str:
-        """The URL of the form that makes a watch of what is shown."""
-        return link("/view/watches", [("filters", self.watched), ("kind", "spike"), ("tz", self.zone.key)])
+    def watch_url(self, kind: str) -> str:
+        """Return the URL of the form that makes a watch of this kind of what is shown."""
+        return link("/view/watches", [("filters", self.watched), ("kind", kind), ("tz", self.zone.key)])
 
     def feed_url(self, path: str) -> str:
         """Return the URL of a feed of what is shown, whenever it was posted; spikes are hours or days of this page's zone."""

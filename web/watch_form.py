@@ -11,7 +11,16 @@ from werkzeug.datastructures import MultiDict
 
 from schemas.parameters import UTC, Parameter, Zone, choice
 from schemas.problems import BadInput, ParameterError
-from watches.definitions import DEFAULTS, KINDS, WatchDefinition, checked_name, parse_definition, parse_filters
+from watches.definitions import (
+    DEFAULTS,
+    KEYS,
+    KINDS,
+    WatchDefinition,
+    checked_filters,
+    checked_name,
+    parse_definition,
+    parse_filters,
+)
 from web.watch_words import suggested_name
 
 NOBODY = "nobody"
@@ -29,6 +38,7 @@ def _text() -> Parameter:
 
 WatchArguments = Schema.from_dict(
     {name: _text() for name in (*TEXTS, *TEXTS_OF_DIGESTS, "watch", "deleted")}
+    | {"filters": Parameter(checked_filters, KEYS["filters"].expected, {})}
     | {"kind": choice(KINDS, "", "spike"), "to": fields.List(_text()), "tz": Zone()},
     name="WatchArguments",
 )
@@ -74,10 +84,9 @@ class WatchForm(NamedTuple):
 
     @classmethod
     def of_link(cls, read: dict[str, Any], names: Sequence[str], taken: Collection[str]) -> WatchForm:
-        """Return the form that a link fills in, the only destination ticked; raises BadInput for filters that no watch has."""
+        """Return the form that a link fills in, the only destination ticked."""
         texts = {name: value for name, value in read.items() if name in cls._fields}
         form = cls(**texts | {"to": tuple(read.get("to", ())), "zone": read.get("zone", read["tz"].key)})
-        parse_filters(form.filters)
         name = form.name or form.watch or suggested_name(form.kind, form.filters, taken)
         return form._replace(name=name, to=form.to or (tuple(names) if len(names) == 1 and not form.watch else ()))
 
@@ -111,11 +120,10 @@ class WatchForm(NamedTuple):
         return parse_definition(self.name.strip(), self._body(self.to), destinations=names)
 
     def draft(self) -> WatchDefinition | None:
-        """Return the watch that the form describes, whoever is told; None if something is wrong with the rest."""
-        try:
-            return parse_definition(self.name, self._body((NOBODY,)), destinations=[NOBODY])
-        except BadInput:
+        """Return the watch that the form describes, whoever is told; None while its number is missing. Raises BadInput."""
+        if self.kind == "threshold" and not self.number:
             return None
+        return parse_definition(self.name, self._body((NOBODY,)), destinations=[NOBODY])
 
     def _body(self, to: Sequence[str]) -> bytes:
         """Return the watch as a body of the API."""

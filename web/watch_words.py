@@ -27,6 +27,8 @@ WEEKDAYS = {
 }
 ALL = "all tracked tags"
 NAMED_FIRST = ("tag", "any_tag", "q")
+QUOTES = "“”"
+"""Left out of suggested names, because messages and pages put names in quotes."""
 
 
 class WatchKind(NamedTuple):
@@ -53,20 +55,24 @@ def watch_subject(definition: WatchDefinition) -> str:
     return ", ".join([*first, *rest]) or ALL
 
 
-def watch_sentence(definition: WatchDefinition) -> str:
-    """Return what a watch tells of, without its filters, such as `Each hour with more than 100 tweets`."""
-    one = definition
+def watch_sentence(definition: WatchDefinition, zone: ZoneInfo) -> str:
+    """Return what a watch tells of, without its filters, such as `Each hour with more than 100 tweets`.
+
+    Its time zone is named if it is not that of the page.
+    """
+    one, place = definition, "" if definition.tz == zone.key else f" ({definition.tz})"
+    bucket = f"{one.bucket}{place}"
     if one.kind == "spike":
-        return f"Each {one.bucket} with far more tweets than usual"
+        return f"Each {bucket} with far more tweets than usual"
     if one.kind == "threshold":
         if one.more_than is not None:
-            return f"Each {one.bucket} with more than {plural(one.more_than, 'tweet')}"
-        return f"Each {one.bucket} with fewer than {plural(one.less_than or 0, 'tweet')}"
+            return f"Each {bucket} with more than {plural(one.more_than, 'tweet')}"
+        return f"Each {bucket} with fewer than {plural(one.less_than or 0, 'tweet')}"
     if one.kind == "new":
         return f"Each new tweet, at most {one.max_tweets} in a message"
     if one.is_weekly:
-        return f"Every {WEEKDAYS[one.weekday or 'mon']} at {one.at}, the week before"
-    return f"Every day at {one.at}, the day before"
+        return f"Every {WEEKDAYS[one.weekday or 'mon']} at {one.at}{place}, the week before"
+    return f"Every day at {one.at}{place}, the day before"
 
 
 def watch_limits(definition: WatchDefinition) -> str:
@@ -82,6 +88,7 @@ def watch_state(watch: StoredWatch, sent: Sequence[WatchDelivery], zone: ZoneInf
     waiting, failing = sum(one.waiting for one in sent), [one.destination for one in sent if one.is_failing]
     told = [("none", "Paused")] if is_paused else []
     told += [("attention", f"{enumeration(failing)} can't be reached")] if failing else []
+    told += [("none", f"The newest message was not sent: {one}") for one in dict.fromkeys(one.dropped for one in sent) if one]
     if watch.silent_since is not None and not is_paused:
         since = moment(datetime.fromtimestamp(watch.silent_since, UTC), zone)
         told.append(("attention", f"Nothing was collected since {since}"))
@@ -93,6 +100,6 @@ def watch_state(watch: StoredWatch, sent: Sequence[WatchDelivery], zone: ZoneInf
 def suggested_name(kind: str, filters: str, taken: Collection[str]) -> str:
     """Return a name for a new watch that no other has."""
     name = f"{WATCH_KINDS[kind].name} {watch_subject(WatchDefinition(kind, filters, ()))}".replace("/", " ")
-    name = "".join(one for one in name if one.isprintable())[:LONGEST_NAME].strip()
+    name = "".join(one for one in name if one.isprintable() and one not in QUOTES)[:LONGEST_NAME].strip()
     numbered = (f"{name[: LONGEST_NAME - 4]} {number}" for number in range(2, len(taken) + 3))
     return name if name not in taken else next(one for one in numbered if one not in taken)

@@ -286,3 +286,14 @@ def test_where_the_database_is_away_a_key_is_neither_right_nor_wrong(guarded: Se
     url = keyed(guarded, "/tweets.atom", headers=bearer(WRITE))
     monkeypatch.setattr(type(guarded.collector.database), "reading", fail)
     assert problem(guarded.get(url), 503)["detail"] == "the database is away"
+
+
+def test_without_a_public_address_links_begin_with_that_by_which_the_feed_was_read(start: Start) -> None:
+    with start(ALLOWED_HOSTS="monitor.example") as running:
+        for host in ("localhost:5001", "monitor.example"):
+            for path, page in (("/tweets.atom", "/view/tweets"), ("/spikes.atom", "/")):
+                links = feed(running.get(path, headers={"Host": host})).feed.links
+                assert {one.rel: one.href for one in links} == {
+                    "self": f"http://{host}{path}",
+                    "alternate": f"http://{host}{page}",
+                }

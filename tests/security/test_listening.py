@@ -77,10 +77,12 @@ def test_the_service_refuses_an_open_host_before_it_listens_or_makes_a_database(
 
 @pytest.mark.process
 def test_with_allow_open_the_service_listens_beyond_loopback_and_warns_in_its_log(tmp_path: Path, emulator: Emulator) -> None:
-    with serving(tmp_path, **environment(tmp_path, emulator), HOST="0.0.0.0", ALLOW_OPEN="1") as server:
+    told = {"NOTIFY_URLS": "me=json://127.0.0.1:9"}
+    with serving(tmp_path, **environment(tmp_path, emulator), **told, HOST="0.0.0.0", ALLOW_OPEN="1") as server:
         port = server.url.rsplit(":", 1)[1]
         assert requests.get(f"http://127.0.0.3:{port}/tweets", headers={"Host": "localhost"}, timeout=60).status_code == 200
         records = [json.loads(line) for line in server.log.read_text().splitlines()]
     warnings = [record["message"] for record in records if record["log"]["level"] == "warning"]
-    assert len(warnings) == 1
+    assert len(warnings) == 2
     assert warnings[0].startswith("ALLOW_OPEN=1: everyone who reaches 0.0.0.0 can ")
+    assert warnings[1] == "messages link to this machine only: set PUBLIC_URL"

@@ -331,3 +331,17 @@ def test_apprise_is_not_imported_without_destinations(tmp_path: Path) -> None:
 )
 def test_links_begin_with_the_address_of_the_pages(settings: dict[str, str], site: str, tmp_path: Path) -> None:
     assert load(settings, folder=tmp_path).site == site
+
+
+@pytest.mark.parametrize(
+    ("settings", "site"),
+    [
+        ({}, None),
+        ({"HOST": "::"}, "http://localhost:5000"),
+        ({"ALLOWED_HOSTS": "monitor.example"}, "http://127.0.0.1:5000"),
+        ({"HOST": "0.0.0.0", "PUBLIC_URL": "https://x.example"}, None),
+        ({"HOST": "0.0.0.0", "NOTIFY_URLS": ""}, None),
+    ],
+)
+def test_links_that_only_this_machine_can_open_are_known(settings: dict[str, str], site: str | None, tmp_path: Path) -> None:
+    assert load({"NOTIFY_URLS": "me=json://127.0.0.1:9", **settings}, folder=tmp_path).local_site == site

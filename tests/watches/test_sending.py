@@ -15,11 +15,11 @@ from alchemy import DatabaseUnavailable
 from collector.runs import lease
 from models import Lease, Message, Notification, StoredCounter
 from queries.counters import NOTIFICATIONS
+from queries.notifications import NOTHING_LEFT
 from tests.fixtures.waiting import wait_until
 from tests.watches.conftest import Outbox, plain_message
 from watches.keeping import delete_watch
 from watches.outbox import CLAIMED_FOR, claim
-from watches.sending import NOTHING_LEFT
 
 
 def counted(outbox: Outbox) -> dict[str, int]:

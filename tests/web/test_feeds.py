@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.fixtures.documents import Element, filled, opened, read, sent
+from tests.fixtures.documents import BROWSER, Element, filled, opened, read, sent
 from tests.fixtures.service import Service
 from tests.fixtures.views import Serve, planted
 
@@ -59,8 +59,19 @@ def test_with_tokens_an_address_with_a_key_is_shown_once_and_opens_until_it_is_r
     asked = opened(guarded, feed_link(page), own)
     assert "tweets, language en, tag sre" in asked.one("main").words
     made = sent(guarded, asked.one("form", action=FEEDS), own)
-    assert (made.status_code, made.headers["Cache-Control"]) == (200, "no-store")
-    address = read(made.text).one("a", class_="address")["href"]
+    assert (made.status_code, made.headers["Cache-Control"]) == (303, "no-store")
+    key = made.headers["Set-Cookie"]
+    assert "; HttpOnly; Path=/view/feeds; SameSite=Strict" in key
+    with_key = {"Cookie": f"{own['Cookie']}; {key.partition(';')[0]}"}
+    shown = guarded.get(made.headers["Location"], headers={**BROWSER, **with_key})
+    assert (shown.status_code, shown.headers["Cache-Control"]) == (200, "no-store")
+    assert "Max-Age=0" in shown.headers["Set-Cookie"]
+    assert "data-zone" not in read(shown.text).one("html").attributes, "a script would load the page again for another zone"
+    address = read(shown.text).one("a", class_="address")["href"]
+    again = opened(guarded, made.headers["Location"], own).one("main")
+    assert "key=" not in again.text
+    assert [row.words.endswith("Revoke feed 1") for row in again.one("tbody").all("tr")] == [True]
+    assert "The address of a feed is shown only once" in again.words
     parts = urlsplit(address)
     assert parts.netloc == "localhost"
     feed = guarded.get(f"{parts.path}?{parts.query}")
@@ -71,6 +82,19 @@ def test_with_tokens_an_address_with_a_key_is_shown_once_and_opens_until_it_is_r
     assert sent(guarded, listed.one("form", action=f"{FEEDS}/revoke"), own).status_code == 303
     assert guarded.get(f"{parts.path}?{parts.query}").status_code == 401
     assert "No feeds with a key" in opened(guarded, FEEDS, own).one("main").words
+
+
+def test_feeds_of_one_path_are_told_apart_the_newest_first(guarded: Service) -> None:
+    own = session(guarded, TOKEN)
+    for _ in range(2):
+        made = sent(guarded, opened(guarded, f"{FEEDS}?path=/tweets.atom", own).one("form", action=FEEDS), own)
+    [newest, oldest] = opened(guarded, made.headers["Location"], own).one("tbody").all("tr")
+    ids = [int(row.all("td")[0].words) for row in (newest, oldest)]
+    assert ids == sorted(ids, reverse=True)
+    assert made.headers["Location"] == f"{FEEDS}?made={ids[0]}"
+    assert [one.one("th").words for one in (newest, oldest)] == ["tweets new", "tweets"]
+    for row in (newest, oldest):
+        sent(guarded, row.one("form"), own)
 
 
 def test_who_may_only_read_makes_no_feed(guarded: Service) -> None:

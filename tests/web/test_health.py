@@ -63,6 +63,13 @@ def test_other_programs_are_linked_where_they_are_configured(serve: Serve) -> No
         assert "/docs" in [one["href"] for one in links]
 
 
+def test_links_that_lead_others_nowhere_are_said(serve: Serve) -> None:
+    shared = {"NOTIFY_URLS": "me=json://127.0.0.1:9", "ALLOWED_HOSTS": "monitor.example"}
+    for public, said in ((None, True), ("https://monitor.example", False)):
+        page = opened(serve(**shared, **({"PUBLIC_URL": public} if public else {})), "/view/health").one("main").words
+        assert ("Messages of watches link to http://127.0.0.1:5000, which leads nowhere on other machines." in page) is said
+
+
 def test_the_state_of_log_shipping_is_read_from_the_metrics() -> None:
     metrics = HttpMetrics()
     logs = LogMetrics(metrics.registry)

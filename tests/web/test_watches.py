@@ -79,17 +79,18 @@ def test_what_a_page_shows_is_watched_with_its_filters_but_not_its_time(watching
     assert parse_qs(urlsplit(asked).query)["filters"] == [filters]
     name = f"From {path[:40]}".replace("/", " ").replace("?", " ")
     watch = save(watching, asked, name=name, to="team")
-    assert (watch["kind"], watch["filters"], watch["to"], watch["bucket"]) == ("spike", filters, ["team"], "hour")
+    kind = "new" if path.startswith("/view/tweets") else "spike"
+    assert (watch["kind"], watch["filters"], watch["to"]) == (kind, filters, ["team"])
 
 
 def test_the_form_says_in_words_what_is_watched_and_suggests_a_name_and_the_zone_of_the_page(watching: Service) -> None:
     page = opened(watching, link(opened(watching, '/view/tags/devops?q=odd+-"a+b"&tz=Asia/Tokyo'), ASKED))
     assert chips(page) == ["tag devops", "contains: odd, not: “a b”"]
     given = dict(filled_in(form(page)))
-    assert given["name"] == "Spikes of #devops “odd” without “a b”"
+    assert given["name"] == "Spikes of #devops odd without a b"
     assert given["zone"] == "Asia/Tokyo"
     digest = opened(watching, link(page, "Digest"))
-    assert dict(filled_in(form(digest)))["name"] == "Digest of #devops “odd” without “a b”"
+    assert dict(filled_in(form(digest)))["name"] == "Digest of #devops odd without a b"
     assert chips(digest) == chips(page)
     [without, _] = [one["href"] for one in page.one("p", class_="chips").all("a")]
     assert chips(opened(watching, without)) == ["contains: odd, not: “a b”"]
@@ -177,6 +178,20 @@ def test_a_watch_is_listed_in_words_changed_paused_deleted_and_saved_again(watch
     assert again == {**made, "at": "10:15", "to": ["me", "team"]}
 
 
+def test_each_screen_has_one_clock(watching: Service) -> None:
+    name = "In Tokyo"
+    save(watching, f"{WATCHES}?kind=digest&zone=Asia/Tokyo", name=name, to="me", weekday="mon")
+    listed = {tz: opened(watching, f"{WATCHES}?tz={tz}").one("tbody").words for tz in ("UTC", "Asia/Tokyo")}
+    assert "Every Monday at 08:00 (Asia/Tokyo), the week before" in listed["UTC"]
+    assert "Every Monday at 08:00, the week before" in listed["Asia/Tokyo"]
+    for path in (f"{WATCHES}/{quote(name)}?tz=UTC", f"{WATCHES}?watch={quote(name)}&tz=UTC"):
+        page = opened(watching, path)
+        assert "Times are in Asia/Tokyo." in page.one("footer").words
+        starts = [one.one("span").words for one in page.one("ol", class_="messages").all("summary")]
+        assert {one.rpartition(", ")[2] for one in starts} == {"08:00"}
+    watching.request("DELETE", f"/watches/{quote(name)}")
+
+
 def test_a_name_that_is_taken_changes_no_watch(watching: Service) -> None:
     made = save(watching, f"{WATCHES}?kind=new", name="taken", to="me")
     answer = sent(watching, form(opened(watching, f"{WATCHES}?kind=spike")), name="taken", to="team")
@@ -194,7 +209,8 @@ def test_a_watch_that_is_not_there_is_404(watching: Service) -> None:
 
 @pytest.mark.parametrize("filters", ["since=2026-11-01", "colour=red", "tag=", "min_followers=-1"])
 def test_filters_that_no_watch_has_are_refused(watching: Service, filters: str) -> None:
-    assert watching.get(f"{WATCHES}?filters={quote(filters)}").status_code == 400
+    page = opened(watching, f"{WATCHES}?filters={quote(filters)}&kind=new", status=400)
+    assert link(page, "Show the page without it") == f"{WATCHES}?kind=new"
     assert watching.request("POST", WATCHES, data={"kind": "spike", "filters": filters, "name": "x"}).status_code == 400
 
 
@@ -258,6 +274,19 @@ def test_a_watch_says_what_was_sent_what_waits_and_what_can_t_be_reached(on_each
     ]
 
 
+@pytest.mark.dialects
+def test_what_a_pause_left_unsent_is_no_failure_of_its_destination(on_each_database: Service) -> None:
+    watching, name = on_each_database, "paused"
+    save(watching, f"{WATCHES}?kind=spike", name=name, to="me")
+    record_messages(watching, name, datetime(2026, 11, 24, 10, tzinfo=UTC))
+    sent(watching, opened(watching, WATCHES).one("form", action=f"{WATCHES}/{name}/pause"))
+    page = opened(watching, f"{WATCHES}/{name}").one("main")
+    assert "Paused The newest message was not sent: the watch was paused No message sent yet" in page.words
+    assert "can't be reached" not in page.words
+    states = [row.all("td")[-1].words for row in page.one("table").one("tbody").all("tr")]
+    assert states == ["not sent: the watch was paused"] * 3
+
+
 def test_a_test_says_who_got_it_and_who_did_not_and_why(serve: Serve) -> None:
     with receiving() as receiver:
         receiver.answers["team"] = 500
@@ -305,6 +334,10 @@ def test_preview_shows_what_is_typed_and_saves_nothing(watching: Service) -> Non
     page = read(watching.get(WATCHES, params=typed, headers=BROWSER).text)
     assert "In the last 14 days it would have sent" in page.one("main").words
     assert dict(filled_in(form(page)))["number"] == "30"
+    answer = watching.get(WATCHES, params=filled_in(form_, number="abc", zone="Nowhere", quiet_to="07:00"), headers=BROWSER)
+    page = read(answer.text)
+    assert (answer.status_code, page.one("p", role="alert").words) == (400, "Correct the marked fields.")
+    assert [one["id"] for one in page.all("span", class_="fault")] == ["number-fault", "quiet_from-fault", "zone-fault"]
     assert watches(watching) == before
 
 
@@ -322,7 +355,7 @@ def test_somebody_asks_to_be_told_of_what_they_see_and_tries_it(serve: Serve, ch
         expect(page.locator("#preview + p")).to_contain_text("In the last 14 days it would have sent")
         expect(page.get_by_role("checkbox", name="team")).to_be_checked()
         page.get_by_role("button", name="Save watch").click()
-        expect(page.get_by_role("heading", level=1)).to_have_text("Number of #sre “odd”")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Number of #sre odd")
         page.get_by_role("button", name="Test").click()
         expect(page.get_by_role("status")).to_have_text("A test was sent to team.")
         [got] = receiver.seen

@@ -64,6 +64,7 @@ def health(site: Site) -> Response:
             "version": VERSION,
         }
         shown = parts(session, site.collector, shipping(site.metrics), zone, refreshes=site.refreshes)
+        shown += _links(site.local_site)
         del request.environ[REPEAT]  # the state of shipping comes from metrics, so the page can't be cached
         return site.page("health.html", session, zone, parts=shown, facts=facts, programs=site.programs)
 
@@ -213,6 +214,13 @@ def _destinations(session: Session, zone: ZoneInfo) -> Iterator[Part]:
     if (sent or states) and not any(one.failing_since for one in states):
         state = f"{plural(sent, 'message')} sent. {_waiting(sum(one.waiting for one in states))}"
         yield Part("Destinations", Level.OK, state)
+
+
+def _links(local_site: str | None) -> Iterator[Part]:
+    """Yield a part if messages link to this machine, though others reach the service."""
+    if local_site:
+        state = f"Messages of watches link to {local_site}, which leads nowhere on other machines."
+        yield Part("Links", Level.ATTENTION, state, "Set PUBLIC_URL to the address at which people reach the pages.")
 
 
 def _waiting(count: int) -> str:

@@ -87,8 +87,8 @@ def save(site: Site) -> Response:
 
 
 def watch_page(site: Site, name: str) -> Response:
-    """Show a watch, what it would have told lately, and its last messages."""
-    return _watch_page(site, name, zone_of=request.args.get("tz", ""))
+    """Show a watch, what it would have told lately, and its last messages, in its time zone whatever the page's was."""
+    return _watch_page(site, name)
 
 
 def try_watch(site: Site, name: str) -> Response:
@@ -140,7 +140,7 @@ def _refused(site: Site, form: WatchForm, status: int) -> Response:
 
 
 def _form_page(site: Site, session: Session, form: WatchForm, *, deleted: str = "", status: int = 200) -> Response:
-    draft, names = form.draft(), site.destinations.names
+    form, draft, names = *_drafted(form), site.destinations.names
     values: dict[str, Any] = {
         "form": form,
         "chips": _chips(form),
@@ -153,8 +153,16 @@ def _form_page(site: Site, session: Session, form: WatchForm, *, deleted: str = 
         "preview": _preview(session, site, form.name, draft) if draft else None,
         "previewed": PREVIEWED,
     }
-    zone = zone_by_name(request.args.get("tz", "")) or zone_by_name(form.zone) or ZoneInfo("UTC")
-    return site.page("watch-form.html", session, zone, status=status, **values)
+    zone = zone_by_name(form.zone) or zone_by_name(request.args.get("tz", "")) or ZoneInfo("UTC")
+    return site.page("watch-form.html", session, zone, status=max(status, 400 if form.errors else 200), **values)
+
+
+def _drafted(form: WatchForm) -> tuple[WatchForm, WatchDefinition | None]:
+    """Return the form with what is wrong in it, and the watch that it describes; None if it describes none."""
+    try:
+        return form, form.draft()
+    except BadInput as error:
+        return form._replace(errors=form.errors or tuple(error.faults)), None
 
 
 def _chips(form: WatchForm) -> list[tuple[str, str, str]]:
@@ -173,12 +181,12 @@ def _preview(session: Session, site: Site, name: str, definition: WatchDefinitio
     return preview(session, name, definition, since=since, now=now, write=site.write, most=most)[::-1]
 
 
-def _watch_page(site: Site, name: str, *, zone_of: str = "", status: int = 200, **more: Any) -> Response:
+def _watch_page(site: Site, name: str, *, status: int = 200, **more: Any) -> Response:
     with site.reading() as session:
         known = stored_watch(session, name)
         if known is None:
             raise NotFound(NO_WATCH)
-        zone = zone_by_name(zone_of) or read_definition(known.definition).zone
+        zone = read_definition(known.definition).zone
         one = _listed(known, watch_deliveries(session).get(known.id, ()), zone)
         values: dict[str, Any] = {
             "watch": one,
@@ -202,7 +210,7 @@ def _stored(site: Site, name: str) -> WatchDefinition:
 
 def _listed(known: StoredWatch, sent: Sequence[WatchDelivery], zone: ZoneInfo) -> ListedWatch:
     definition = read_definition(known.definition)
-    words = watch_sentence(definition), watch_subject(definition), watch_limits(definition)
+    words = watch_sentence(definition, zone), watch_subject(definition), watch_limits(definition)
     state = watch_state(known, sent, zone)
     return ListedWatch(known.name, definition, *words, state, _path(known.name), link(PATH, [("watch", known.name)]))
 
