@@ -45,7 +45,7 @@ from collector.x.failures import Stopped, XFailure
 from database.statements import upsert
 from models import JobState
 from queries.counters import is_x_time_known, x_now
-from queries.service import BROKEN_OFF, INTERRUPTED_KIND, NOT_OFFERED_KIND
+from queries.service import BROKEN_OFF, INTERRUPTED_KIND, JOB_LEASE, NOT_OFFERED_KIND
 from settings import Settings
 
 log = logging.getLogger(__name__)
@@ -311,10 +311,11 @@ def _is_due(session: Session, job: ScheduledJob) -> bool:
 
     What X did not offer the account is asked again once a day.
     """
-    columns = select(JobState.began, JobState.error, JobState.failure_kind)
+    columns = select(JobState.began, JobState.succeeded, JobState.error, JobState.failure_kind)
     row = session.execute(columns.where(JobState.name == job.name)).first()
     if row:
-        every = min(job.every, RETRY_AFTER) if row.error else job.every
+        is_done = not row.error and row.succeeded and row.succeeded >= row.began
+        every = job.every if is_done else min(job.every, RETRY_AFTER)
         every = DAY if row.failure_kind == NOT_OFFERED_KIND else every
         if timedelta() <= datetime.now(UTC) - row.began < every:
             return False
@@ -328,9 +329,8 @@ def _begin(job: ScheduledJob, session: Session) -> int | None:
         return None
     token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}", name=_lease_name(job))
     if token is not None:
-        failure = {"error": INTERRUPTION.reason, "failure_kind": INTERRUPTION.kind}
-        row = {"name": job.name, "began": datetime.now(UTC), "succeeded": None, **failure}
-        upsert(session, JobState, [row], update=("began", *failure))
+        row = {"name": job.name, "began": datetime.now(UTC), "succeeded": None, "error": None, "failure_kind": None}
+        upsert(session, JobState, [row], update=("began",))
     return token
 
 
@@ -358,7 +358,7 @@ def _end(job: ScheduledJob, token: int, failure: Failure | None, session: Sessio
 
 
 def _lease_name(job: ScheduledJob) -> str:
-    return f"job {job.name}"
+    return f"{JOB_LEASE}{job.name}"
 
 
 def _has_tweets(session: Session) -> bool:
