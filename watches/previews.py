@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from bisect import insort
+from collections import deque
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from math import ceil
+from operator import attrgetter
 from time import monotonic
 from typing import NamedTuple
 
@@ -14,11 +17,12 @@ from sqlalchemy.orm import Session
 
 from models import Run
 from queries.watches import StoredWatch
+from queries.zones import buckets
 from watches.bucket_checks import collected_time
 from watches.checks import LATEST, CheckTime, Found, check_time
 from watches.definitions import WatchDefinition
 from watches.evaluating import check
-from watches.findings import Finding
+from watches.findings import UNCOLLECTED, Finding
 from watches.limits import TellingLimits
 from watches.sending import Render
 
@@ -64,10 +68,23 @@ def _told(
     begin = _begin(session, definition, since, time)
     if begin < now:
         watch = _watch_of(session, name, definition, begin)
-        for one in check(session, watch, definition, time._replace(latest=LATEST + (now - begin))).found:
-            before = limits.take(one.at)
+        found = deque(check(session, watch, definition, time._replace(latest=LATEST + (now - begin))).found)
+        while found:
+            one = found.popleft()
+            before = limits.take(one.finding.kind, one.at)
             if before is not None:
                 yield one, before
+            elif one.finding.kind == UNCOLLECTED:
+                later = one._replace(at=limits.postponed_to(one.at))
+                if later.at <= now and _is_found_still(later, definition, time):
+                    insort(found, later, key=attrgetter("at"))
+
+
+def _is_found_still(later: Found, definition: WatchDefinition, time: CheckTime) -> bool:
+    """Whether it could still be found then that nothing was collected: the bucket in which that ended is not passed over."""
+    last = int(later.finding.end.timestamp())
+    [(_, end)] = buckets(definition.zone, definition.length, last - 1, last)
+    return later.at.timestamp() < end + time.grace
 
 
 def _begin(session: Session, definition: WatchDefinition, since: datetime, time: CheckTime) -> datetime:

@@ -295,6 +295,22 @@ def test_in_quiet_hours_and_above_the_limit_messages_are_counted_instead(world: 
     assert [one.held_back for one in world.evaluate() if one.kind == "new"] == [2]
 
 
+@pytest.mark.parametrize("limit", [{"quiet": "22:00-07:00"}, {"most_a_day": 1}])
+def test_that_nothing_was_collected_is_said_after_quiet_hours_or_on_the_next_day(world: World, limit: dict[str, Any]) -> None:
+    world.watch(kind="new", **limit)
+    world.pass_time(hours=20, minutes=50)
+    world.collect(*some(1, START))
+    assert [one.kind for one in world.evaluate()] == ["new"]
+    since, said = world.now, list[tuple[int, Told]]()
+    for hour in range(22, 36):
+        world.now = START + hour * HOUR
+        said += [(hour, one) for one in world.evaluate()]
+        world.restarted()
+    at = 31 if "quiet" in limit else 24
+    assert said == [(at, Told("uncollected", since, START + at * HOUR))]
+    assert (world.stored().silent_since, world.stored().held_back) == (int(since.timestamp()), 0)
+
+
 def test_each_destination_gets_a_notification(world: World) -> None:
     world.watch(kind="new", to=("me", "team"))
     world.collect(*some(1, START))
