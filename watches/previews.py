@@ -71,6 +71,7 @@ def _told(
         found = deque(check(session, watch, definition, time._replace(latest=LATEST + (now - begin))).found)
         while found:
             one = found.popleft()
+            one = one._replace(at=min(one.at, now))
             before = limits.take(one.finding.kind, one.at)
             if before is not None:
                 yield one, before

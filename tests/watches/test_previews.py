@@ -90,3 +90,14 @@ def test_a_preview_begins_with_the_first_collection_and_ends_now(database_backen
             assert show(session, definition=fewer, since=world.now + timedelta(days=1), now=world.now) == []
             more = definition_of(kind="threshold", more_than=2)
             assert [one.start for one in show(session, definition=more, since=START, now=world.now)] == [START]
+
+
+def test_an_hour_that_runs_is_told_as_of_now(database_backend: str) -> None:
+    with opened() as database:
+        world = World(database)
+        world.pass_time(minutes=20)
+        world.collect(*some(3, START))
+        more = definition_of(kind="threshold", more_than=2, quiet="01:00-02:00")
+        with database.reading() as session:
+            [found] = preview(session, "one", more, since=START, now=world.now, write=WRITE)
+        assert "3 tweets so far" in found.title
