@@ -5,8 +5,9 @@ from __future__ import annotations
 from bisect import insort
 from collections import deque
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from math import ceil
 from operator import attrgetter
 from time import monotonic
@@ -16,6 +17,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models import Run
+from queries.spikes import FEWEST_VALUES
 from queries.watches import StoredWatch
 from queries.zones import buckets
 from watches.bucket_checks import collected_time
@@ -29,6 +31,7 @@ from watches.sending import Render
 MOST = 100
 LASTING_S = 4.0  # a spike among a million tweets takes half a second to put into words
 USUAL, LONGEST = timedelta(days=14), timedelta(days=90)
+LONGEST_S = int(LONGEST.total_seconds())
 
 
 class PreviewedMessage(NamedTuple):
@@ -53,6 +56,20 @@ def preview(
         if monotonic() - began > LASTING_S:
             break
     return shown[::-1]
+
+
+def spikes_from(session: Session, definition: WatchDefinition, *, now: datetime) -> datetime | None:
+    """Return when the first bucket ends that can be a spike (UTC): the first with which enough are collected to compare it.
+
+    What is still to come counts as collected. None for a watch of another kind, and if nothing was collected yet.
+    """
+    collected = collected_time(session, definition, now=check_time(session, now).x)
+    if definition.kind != "spike" or not collected.periods:
+        return None
+    begin, last = collected.begin, collected.periods[-1][1]
+    every = buckets(definition.zone, definition.length, begin, last + LONGEST_S)
+    whole = (end for first, end in every if begin <= first and (last <= first or collected.covers(first, min(end, last))))
+    return datetime.fromtimestamp(next(islice(whole, FEWEST_VALUES - 1, None)), UTC)
 
 
 def newest_finding(session: Session, name: str, definition: WatchDefinition, *, now: datetime) -> Finding | None:
