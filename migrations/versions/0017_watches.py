@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("changed", UTCDateTime(), nullable=False),
         sa.Column("checked_to", sa.BigInteger(), nullable=False),
         sa.Column("after_run", sa.BigInteger(), nullable=False),
+        sa.Column("after_tweet", sa.BigInteger(), nullable=False),
         sa.Column("told_to", sa.BigInteger(), nullable=True),
         sa.Column("silent_since", sa.BigInteger(), nullable=True),
         sa.Column("held_back", sa.Integer(), nullable=False),

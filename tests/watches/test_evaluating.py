@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select, update
 
 from alchemy import DatabaseUnavailable
+from collector.backups.backups import backup, drop
+from collector.backups.restoring import restore
 from collector.tweets.deletions import delete_tweet
 from models import Message, Notification, ToldTweet, Tweet, Watch
 from queries.filters import Filters
@@ -264,6 +267,25 @@ def test_what_is_deleted_and_collected_again_is_not_told_again(world: World) -> 
     world.pass_time(minutes=5)
     world.collect(*some(3, START + 3 * MINUTE))
     assert [one.tweets for one in world.evaluate()] == [tuple(one.id for one in some(3, START + 3 * MINUTE))]
+
+
+@pytest.mark.parametrize("restores", [False, True])
+def test_what_was_stored_before_a_watch_is_not_new_once_it_is_lost_and_collected_again(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restores: bool
+) -> None:
+    monkeypatch.setattr(world.database, "folder", tmp_path)
+    backup(world.database, tmp_path / "before.db")
+    old, own = some(3, START), list(some(2, START + 4 * MINUTE))
+    world.pass_time(minutes=2)
+    world.collect(*old)
+    world.watch(kind="new")
+    if restores:
+        restore(world.database, tmp_path / "before.db")
+    else:
+        drop(world.database)
+    world.pass_time(minutes=3)
+    world.collect(*some(3, START), *own)
+    assert [one.tweets for one in world.evaluate()] == [tuple(one.id for one in own)]
 
 
 def test_that_a_tweet_was_told_is_forgotten_once_it_is_too_old_to_be_new(world: World) -> None:
