@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy import Row, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from collector.counters import count_notification
@@ -97,11 +97,24 @@ def record_failure(session: Session, claimed: ClaimedMessage, reason: str, now: 
         "next_try": min(now + _wait(claimed.tries), max(now, last)),
         "state": "failed" if gives_up else "waiting",
     }
-    if session.scalar(update(Notification).where(*own).values(**values).returning(Notification.id)) is None:
+    failed = update(Notification).where(*own).values(**values).returning(Notification.message_id)
+    message = session.scalar(failed)
+    if message is None:
         return False
+    if gives_up:
+        return_held_back(session, session.scalars(select(Message.watch_id).where(Message.id == message)).one())
     for outcome in () if is_final else ("failed", "given_up")[: 1 + gives_up]:
         count_notification(session, claimed.destination, outcome)
     return gives_up
+
+
+def return_held_back(session: Session, watch_id: int) -> None:
+    """Give a watch back the numbers of messages held back that nobody was told, because what would have told them failed."""
+    told = exists().where(Notification.message_id == Message.id, Notification.state != "failed")
+    untold = (Message.watch_id == watch_id, Message.held_back > 0, ~told)
+    if number := session.scalar(select(func.sum(Message.held_back)).where(*untold)):
+        session.execute(update(Watch).where(Watch.id == watch_id).values(held_back=Watch.held_back + number))
+        session.execute(update(Message).where(*untold).values(held_back=0))
 
 
 def has_old(session: Session, now: datetime) -> bool:

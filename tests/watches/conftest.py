@@ -85,14 +85,14 @@ class Outbox:
         definition = WatchDefinition("new", "", to or ("team",), max_tweets=10, **more)
         save_watch(self.database, name, definition)
 
-    def find(self, *numbers: int, watch: str = "outages") -> None:
+    def find(self, *numbers: int, watch: str = "outages", held_back: int = 0) -> None:
         """Record findings of a watch."""
 
         def change(session: Session) -> None:
             stored = stored_watch(session, watch)
             assert stored
             findings = [Finding("new", NOON - HOUR, NOON, (number,)) for number in numbers]
-            record(session, stored, findings, held_back=0, now=self.clock())
+            record(session, stored, findings, held_back=held_back, now=self.clock())
 
         self.database.write(change)
 
@@ -103,6 +103,13 @@ class Outbox:
     def texts(self, path: str = "") -> list[str]:
         """Return what was sent to a path, in order."""
         return [one.body["message"] for one in self.receiver.seen if one.path == f"/{path}"]
+
+    def held_back(self, watch: str = "outages") -> int:
+        """Return how many messages of a watch were held back that nobody was told."""
+        with self.database.reading() as session:
+            stored = stored_watch(session, watch)
+        assert stored
+        return stored.held_back
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Return destination, state, tries and error of all notifications, oldest first."""

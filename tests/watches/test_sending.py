@@ -163,6 +163,32 @@ def test_what_was_erased_is_not_sent_and_holds_nothing_up(outbox: Outbox) -> Non
     assert counted(outbox) == {"team sent": 1}
 
 
+@pytest.mark.dialects
+@pytest.mark.parametrize("why", ["nothing left", "given up", "paused"])
+def test_what_was_held_back_is_counted_again_if_the_message_that_says_it_is_never_sent(outbox: Outbox, why: str) -> None:
+    outbox.watch("outages", "team", "me")
+    outbox.find(1, held_back=3)
+    if why == "paused":
+        outbox.watch("outages", "team", "me", paused=True)
+    elif why == "nothing left":
+        outbox.send(render=lambda *_told, **_more: None)
+    else:
+        outbox.clock.pass_time(days=1)
+        outbox.receiver.answers |= {"": 500, "me": 500}
+        outbox.send()
+    assert {row[1] for row in outbox.rows()} == {"failed"}
+    assert outbox.held_back() == 3
+
+
+def test_what_was_held_back_is_told_once_if_only_one_destination_got_the_message(outbox: Outbox) -> None:
+    outbox.watch("outages", "team", "me")
+    outbox.find(1, held_back=3)
+    outbox.clock.pass_time(days=1)
+    outbox.receiver.answers["me"] = 500
+    outbox.send()
+    assert ({row[1] for row in outbox.rows()}, outbox.held_back()) == ({"sent", "failed"}, 0)
+
+
 def test_a_message_that_cant_be_written_and_a_destination_that_is_gone_are_failures(outbox: Outbox) -> None:
     outbox.watch("outages", "team", "gone")
     outbox.find(1)
