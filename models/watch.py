@@ -71,7 +71,10 @@ class Message(Base):
 
 
 class Notification(Base):
-    """A message to one destination. `next_try` is when a waiting one is sent next; `error` is why the last try failed."""
+    """A message to one destination. `next_try` is when a waiting one is sent next; `error` is why the last try failed.
+
+    `is_claimed` says that a try was begun whose outcome is not recorded: the process that made it may have died.
+    """
 
     __tablename__ = "notifications"
 
@@ -81,6 +84,7 @@ class Notification(Base):
     state: Mapped[str] = mapped_column(Text)
     tries: Mapped[int] = mapped_column(default=0)
     next_try: Mapped[datetime] = mapped_column(UTCDateTime)
+    is_claimed: Mapped[bool] = mapped_column(default=False)
     error: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 

@@ -63,7 +63,8 @@ def claim(session: Session, destination: str, now: datetime) -> ClaimedMessage |
     """Claim the next message that is due to a destination and count the try, or return None."""
     for row in _due(session, now, Notification.destination == destination):
         own = update(Notification).where(Notification.id == row.id, Notification.state == "waiting")
-        taken = own.where(Notification.tries == row.tries).values(tries=row.tries + 1, next_try=now + CLAIMED_FOR, error=None)
+        taken = own.where(Notification.tries == row.tries)
+        taken = taken.values(tries=row.tries + 1, next_try=now + CLAIMED_FOR, is_claimed=True)
         if session.scalar(taken.returning(Notification.id)) is not None:
             finding = Finding(row.kind, row.start, row.end, tuple(orjson.loads(row.tweets)))
             definition = read_definition(row.definition)
@@ -79,7 +80,7 @@ def record_sent(session: Session, claimed: ClaimedMessage, now: datetime) -> Non
     if session.scalar(done.returning(Notification.id)) is None:
         return
     count_notification(session, claimed.destination, "sent")
-    failed_before = (Notification.state == "waiting", Notification.error.is_not(None))
+    failed_before = (Notification.state == "waiting", Notification.error.is_not(None), ~Notification.is_claimed)
     others = update(Notification).where(Notification.destination == claimed.destination, *failed_before)
     session.execute(others.values(next_try=now))
 
@@ -96,6 +97,7 @@ def record_failure(session: Session, claimed: ClaimedMessage, reason: str, now: 
         "error": reason,
         "next_try": min(now + _wait(claimed.tries), max(now, last)),
         "state": "failed" if gives_up else "waiting",
+        "is_claimed": False,
     }
     failed = update(Notification).where(*own).values(**values).returning(Notification.message_id)
     message = session.scalar(failed)

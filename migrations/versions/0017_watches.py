@@ -59,6 +59,7 @@ def upgrade() -> None:
         sa.Column("state", sa.Text(), nullable=False),
         sa.Column("tries", sa.Integer(), nullable=False),
         sa.Column("next_try", UTCDateTime(), nullable=False),
+        sa.Column("is_claimed", sa.Boolean(), nullable=False),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("sent_at", UTCDateTime(), nullable=True),
         sa.CheckConstraint("state IN ('waiting', 'sent', 'failed')", name="ck_notifications_state"),

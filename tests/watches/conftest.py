@@ -76,10 +76,10 @@ class Outbox:
         self.database, self.receiver, self.clock = database, receiver, Clock()
         self.urls = {"team": receiver.url(), "me": receiver.url("me")} | urls
 
-    def sender(self, render: Any = plain_message, *, round_s: float = LONGEST_WAIT_S) -> Sender:
+    def sender(self, render: Any = plain_message, *, round_s: float = LONGEST_WAIT_S, **more: Any) -> Sender:
         """Return a sender as a new process would have it."""
         destinations = Destinations(Destination(*one) for one in self.urls.items())
-        return Sender(self.database, destinations, render, clock=self.clock, round_s=round_s)
+        return Sender(self.database, destinations, render, clock=self.clock, round_s=round_s, **more)
 
     def watch(self, name: str = "outages", *to: str, **more: Any) -> None:
         definition = WatchDefinition("new", "", to or ("team",), max_tweets=10, **more)

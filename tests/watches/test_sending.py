@@ -20,6 +20,7 @@ from tests.fixtures.waiting import wait_until
 from tests.watches.conftest import Outbox, plain_message
 from watches.keeping import delete_watch
 from watches.outbox import CLAIMED_FOR, claim
+from watches.sending import TOO_SLOW
 
 
 def counted(outbox: Outbox) -> dict[str, int]:
@@ -114,6 +115,45 @@ def test_a_destination_that_hangs_delays_no_other_and_is_not_asked_twice(outbox:
     sender.wait(60)
     assert outbox.texts("me") == ["outages 1", "outages 2"]
     assert {row[1] for row in outbox.rows()} == {"sent"}
+
+
+def test_a_destination_that_drips_its_answer_fails_in_time_and_has_one_thread(outbox: Outbox) -> None:
+    slow = [f"slow{number}" for number in range(9)]
+    outbox.urls |= {name: outbox.receiver.url(name) for name in slow}
+    outbox.receiver.answers |= dict.fromkeys(slow, "drip")
+    outbox.watch("outages", *slow, "team")
+    outbox.find(1)
+    sender = outbox.sender(try_s=0.3)
+    for _ in range(2):
+        sender.send_due(threading.Event())
+        outbox.clock.pass_time(minutes=2)
+    assert outbox.rows() == [*((name, "waiting", 2, TOO_SLOW) for name in slow), ("team", "sent", 1, None)]
+    assert [len(outbox.texts(name)) for name in slow] == [1] * len(slow)
+    outbox.receiver.release.set()
+    wait_until(lambda: not [one for one in threading.enumerate() if one.name.startswith("try ")])
+    sender.send_due(threading.Event())
+    assert {row[1] for row in outbox.rows()} == {"sent"}
+
+
+def test_a_destination_fails_until_a_try_succeeds_and_is_not_tried_twice_at_once(outbox: Outbox) -> None:
+    for name in ("outages", "words"):
+        outbox.watch(name)
+    outbox.find(1)
+    outbox.receiver.answers[""] = 500
+    outbox.send()
+    outbox.clock.pass_time(minutes=1)
+    error = "it answered 500 (Internal Server Error)"
+    assert outbox.database.write(lambda session: claim(session, "team", outbox.clock.now))
+    assert outbox.rows() == [("team", "waiting", 2, error)]
+    outbox.receiver.answers.clear()
+    outbox.find(2, watch="words")
+    outbox.receiver.seen.clear()
+    for _ in range(2):
+        outbox.send()
+    assert outbox.texts() == ["words 2"]
+    outbox.clock.pass_time(minutes=1)
+    outbox.send()
+    assert outbox.texts() == ["words 2", "outages 1"]
 
 
 @pytest.mark.dialects
