@@ -72,6 +72,7 @@ class Sender:
         self._clock, self._round_s, self._try_s = clock, round_s, try_s
         self._threads: dict[str, threading.Thread] = {}
         self._tries: dict[str, threading.Thread] = {}
+        self._ending = threading.Event()
 
     def has_work(self, session: Session) -> bool:
         """Whether something is due to be sent or removed."""
@@ -91,6 +92,11 @@ class Sender:
             self._threads[name].start()
         self.wait(self._round_s, names=free)
 
+    def finish(self, seconds: float) -> None:
+        """Begin no further try, and wait until those under way are recorded."""
+        self._ending.set()
+        self.wait(seconds)
+
     def wait(self, seconds: float, *, names: list[str] | None = None) -> None:
         """Wait until what is being sent to these destinations, or to all, is done."""
         deadline = time.monotonic() + seconds
@@ -100,7 +106,7 @@ class Sender:
     def _send_all(self, destination: str, stop: threading.Event) -> None:
         """Send what is due to a destination until it fails."""
         try:
-            while not stop.is_set() and (claimed := self._claim(destination)):
+            while not (stop.is_set() or self._ending.is_set()) and (claimed := self._claim(destination)):
                 try:
                     failure = self._send(claimed)
                 except DatabaseUnavailable:

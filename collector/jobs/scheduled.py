@@ -52,6 +52,8 @@ log = logging.getLogger(__name__)
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CHECK_EVERY_S = 5.0
+FINISHING_S = 15.0
+"""How long after the stop what a job has left under way may take to end."""
 RETRY_AFTER = HOUR
 COMPLIANCE_WAIT_S = 120.0
 CHECKED = {"count": HOUR, "refresh": REFRESHED_EVERY, "refresh-order": REFRESHED_EVERY}
@@ -76,7 +78,8 @@ class ScheduledJob(NamedTuple):
     """A job by name: how often it is done, if `has_work`, and its work, which ends soon after the event is set.
 
     `rare` jobs usually have nothing to do. `shown_interval` is what operators see where it differs from `every`. The jobs of a
-    `thread` are done one after the other, and don't wait for those of another.
+    `thread` are done one after the other, and don't wait for those of another. A job that leaves something under way has
+    `finish`, which waits for it at the stop, so many seconds at most.
     """
 
     name: str
@@ -86,6 +89,7 @@ class ScheduledJob(NamedTuple):
     rare: bool = False
     shown_interval: timedelta | None = None
     thread: str = "scheduled jobs"
+    finish: Callable[[float], object] | None = None
 
 
 class Plan(NamedTuple):
@@ -224,10 +228,10 @@ class JobRunner:
 
     def __init__(self, database: Database, jobs: Sequence[ScheduledJob]) -> None:
         self._database, self._jobs = database, jobs
-        self._stop = threading.Event()
-        self._lock = threading.Lock()
+        self._stop, self._finished_by = threading.Event(), 0.0
+        self._lock = threading.RLock()  # a signal may stop what is being stopped
         self._under_way: set[threading.Event] = set()
-        self._threads: list[threading.Thread] = []
+        self._threads: list[tuple[threading.Thread, bool]] = []
 
     def planned_intervals(self, session: Session) -> dict[str, timedelta]:
         """How often each job is done, by name, without rare ones that have nothing to do now."""
@@ -238,22 +242,25 @@ class JobRunner:
         """Do what is due now and from now on."""
         for name in dict.fromkeys(job.thread for job in self._jobs):
             own = [job for job in self._jobs if job.thread == name]
-            self._threads.append(threading.Thread(target=self._run, args=(own,), name=name, daemon=True))
-            self._threads[-1].start()
+            thread = threading.Thread(target=self._run, args=(own,), name=name, daemon=True)
+            self._threads.append((thread, any(job.finish for job in own)))
+            thread.start()
 
     def stop(self) -> None:
         """Start no further job; those that run end soon."""
-        self._stop.set()
         with self._lock:
+            self._finished_by = self._finished_by or time.monotonic() + FINISHING_S
+            self._stop.set()
             for stop_work in self._under_way:
                 stop_work.set()
 
     def close(self, *, seconds: float = 5) -> None:
-        """Stop, and wait for the threads."""
+        """Stop, and wait for the threads: so many seconds, or longer for jobs that finish something."""
         self.stop()
         deadline = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        for thread, finishes in self._threads:
+            until = max(deadline, self._finished_by) if finishes else deadline
+            thread.join(max(0.0, until - time.monotonic()))
 
     def run_due(self) -> None:
         """Do each job that is due, once."""
@@ -275,7 +282,10 @@ class JobRunner:
             except Exception:
                 log.exception("job runner failed")
             if self._stop.wait(CHECK_EVERY_S):
-                return
+                break
+        for job in jobs:
+            if job.finish:
+                job.finish(self._finished_by - time.monotonic())
 
     def _run_if_due(self, job: ScheduledJob) -> None:
         with self._database.reading() as session:

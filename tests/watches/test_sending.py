@@ -12,11 +12,13 @@ import pytest
 from sqlalchemy import select, update
 
 from alchemy import DatabaseUnavailable
+from collector.jobs.scheduled import JobRunner, ScheduledJob
 from collector.runs import lease
 from models import Lease, Message, Notification, StoredCounter
 from queries.counters import NOTIFICATIONS
 from queries.notifications import NOTHING_LEFT
-from tests.fixtures.waiting import wait_until
+from queries.service import job_states
+from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 from tests.watches.conftest import Outbox, plain_message
 from watches.keeping import delete_watch
 from watches.outbox import CLAIMED_FOR, claim
@@ -154,6 +156,28 @@ def test_a_destination_fails_until_a_try_succeeds_and_is_not_tried_twice_at_once
     outbox.clock.pass_time(minutes=1)
     outbox.send()
     assert outbox.texts() == ["words 2", "outages 1"]
+
+
+def test_at_a_stop_what_is_being_sent_is_recorded_and_no_other_try_begins(outbox: Outbox) -> None:
+    outbox.watch()
+    outbox.find(1, 2)
+    outbox.receiver.answers[""] = "hang"
+    sender = outbox.sender(round_s=0)
+    job = ScheduledJob("notify", timedelta(0), sender.has_work, sender.send_due, finish=sender.finish)
+    runner = JobRunner(outbox.database, [job])
+    runner.start()
+    wait_until(lambda: outbox.texts() == ["outages 1"] and _has_ended(outbox, "notify"))
+    runner.stop()
+    closing = threading.Thread(target=runner.close, kwargs={"seconds": 0})
+    closing.start()
+    outbox.receiver.release.set()
+    closing.join(LONGEST_WAIT_S)
+    assert outbox.rows() == [("team", "sent", 1, None), ("team", "waiting", 0, None)]
+
+
+def _has_ended(outbox: Outbox, job: str) -> bool:
+    with outbox.database.reading() as session:
+        return any(one.name == job and one.succeeded for one in job_states(session))
 
 
 @pytest.mark.dialects
