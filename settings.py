@@ -49,6 +49,10 @@ class SettingError(Exception):
     """An invalid setting; its text is one line for the operator and never contains a secret."""
 
 
+class UnacceptedPart(ValueError):
+    """A part of a setting's text is not accepted. Its own text says which, without anything secret."""
+
+
 class SettingReader(NamedTuple):
     """Parses a setting's text; `read` raises ValueError for anything but the `expected`."""
 
@@ -146,10 +150,18 @@ def _span(lowest: timedelta, longest: timedelta = LONGEST_SPAN) -> SettingReader
 
 def _destinations(value: str) -> tuple[Destination, ...]:
     """Accepts names with URLs, separated by ; or one a line. %3B in a URL is Apprise's to decode."""
-    found = [DESTINATION.fullmatch(one) or _refuse(one) for one in map(str.strip, re.split(r"[;\n]", value)) if one]
-    if len({match[1] for match in found}) < len(found) or not {match[2] for match in found} <= {*DESTINATION_SCHEMES}:
-        _refuse(value)
-    return tuple(Destination(match[1], match[2] + match[3]) for match in found)
+    found = dict[str, Destination]()
+    for number, entry in enumerate(filter(None, map(str.strip, re.split(r"[;\n]", value))), 1):
+        match = DESTINATION.fullmatch(entry)
+        if not match:
+            raise UnacceptedPart(f"entry {number}")
+        name, scheme, rest = match.groups()
+        if scheme not in DESTINATION_SCHEMES:
+            raise UnacceptedPart(f"the scheme of {name}")
+        if name in found:
+            raise UnacceptedPart(f"a second entry named {name}")
+        found[name] = Destination(name, scheme + rest)
+    return tuple(found.values())
 
 
 def _tag_list(value: str) -> tuple[str, ...]:
@@ -210,7 +222,8 @@ FOLDER = SettingReader("the path of an existing folder", _folder)
 RETENTION = _or_off(_span(timedelta(), LONGEST_RETENTION), "forever")
 HOURLY = _or_off(_span(timedelta(hours=1)))
 DESTINATIONS = SettingReader(
-    f"NAME=URL, separated by ; or one a line, each name once, with one of the schemes {', '.join(DESTINATION_SCHEMES)}",
+    "NAME=URL, NAME of a-z, 0-9, _ and -, separated by ; or one a line, each name once, with one of the schemes "
+    + ", ".join(DESTINATION_SCHEMES),
     _destinations,
 )
 TAG_LIST = SettingReader("hashtags separated by commas, in quotes where there are spaces", _tag_list)
@@ -447,8 +460,9 @@ def _read_file(path: Path) -> dict[str, str]:
 def _parse(name: str, text: str, declared: Declaration) -> Any:
     try:
         return declared.reader.read(text)
-    except ValueError:
+    except ValueError as error:
         shown = "its value" if declared.is_secret else repr(text[:80])
+        shown = str(error) if isinstance(error, UnacceptedPart) else shown
         raise SettingError(f"{name}: {shown} is not accepted, expected {declared.reader.expected}") from None
 
 

@@ -56,7 +56,12 @@ def collect(collector: Collector) -> int:
 def keep_collecting(collector: Collector, every: timedelta, jobs: JobRunner) -> int:
     """Collect at an interval and run scheduled jobs until SIGINT or SIGTERM. Return the exit code."""
     schedule = CollectionSchedule(collector, every, keeper=COMMAND, immediately=True)
-    _on_signals(schedule.stop)
+
+    def stop() -> None:
+        schedule.stop()
+        jobs.stop()
+
+    _on_signals(stop)
 
     def report(started: RunningCollection) -> None:
         _report(collector.outcome(started))

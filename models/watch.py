@@ -14,7 +14,8 @@ class Watch(Base):
     """A watch by name, and how far it was checked.
 
     `definition` is the watch as the API shows it, JSON without its name. What began before `checked_to` is not checked again;
-    tweets of runs after `after_run` are new to it. `told_to` is the start of the newest bucket that was told, `silent_since`
+    tweets of runs after `after_run` with ids above `after_tweet`, the newest one that a deletion of the database or a restore
+    removed, are new to it. `told_to` is the start of the newest bucket that was told, `silent_since`
     the time since which nothing was collected, if that was told; these times are epoch seconds. `held_back` counts the messages
     that quiet hours or the limit a day held back since the last one.
     """
@@ -27,6 +28,7 @@ class Watch(Base):
     changed: Mapped[datetime] = mapped_column(UTCDateTime)
     checked_to: Mapped[int] = mapped_column(BigInteger)
     after_run: Mapped[int] = mapped_column(BigInteger)
+    after_tweet: Mapped[int] = mapped_column(BigInteger, default=0)
     told_to: Mapped[int | None] = mapped_column(BigInteger)
     silent_since: Mapped[int | None] = mapped_column(BigInteger)
     held_back: Mapped[int] = mapped_column(default=0)
@@ -69,7 +71,10 @@ class Message(Base):
 
 
 class Notification(Base):
-    """A message to one destination. `next_try` is when a waiting one is sent next; `error` is why the last try failed."""
+    """A message to one destination. `next_try` is when a waiting one is sent next; `error` is why the last try failed.
+
+    `is_claimed` says that a try was begun whose outcome is not recorded: the process that made it may have died.
+    """
 
     __tablename__ = "notifications"
 
@@ -79,6 +84,7 @@ class Notification(Base):
     state: Mapped[str] = mapped_column(Text)
     tries: Mapped[int] = mapped_column(default=0)
     next_try: Mapped[datetime] = mapped_column(UTCDateTime)
+    is_claimed: Mapped[bool] = mapped_column(default=False)
     error: Mapped[str | None] = mapped_column(Text)
     sent_at: Mapped[datetime | None] = mapped_column(UTCDateTime)
 

@@ -142,8 +142,12 @@ def live_token(session: Session) -> int | None:
 
 def is_live(name: str) -> ColumnElement[bool]:
     """Return the condition on Lease that it has this name and is held."""
-    ends = Lease.expires.between(now_ms() + 1, now_ms() + FARTHEST_S * 1000)
-    return and_(Lease.name == name, Lease.holder.is_not(None), ends)
+    return and_(Lease.name == name, is_held())
+
+
+def is_held() -> ColumnElement[bool]:
+    """Return the condition on Lease that somebody has it."""
+    return and_(Lease.holder.is_not(None), Lease.expires.between(now_ms() + 1, now_ms() + FARTHEST_S * 1000))
 
 
 def now_ms() -> int:

@@ -47,6 +47,11 @@ class TagReach(NamedTuple):
             first = last
         return first, max(first, self.end)
 
+    def hole_before(self, end: int) -> int:
+        """Since when this second was not collected, and all until it: since `begin` if nothing was before."""
+        at = bisect_right(self.periods, end, key=_END)
+        return self.periods[at - 1][1] if at else self.begin
+
     def touches(self, first: int, end: int) -> bool:
         """Whether any of this period was collected."""
         at = bisect_right(self.periods, first, key=_END)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from models import AuthorLookup, JobState, Listing, Run, StoredCounter, Tag, TagLang
+from models import AuthorLookup, JobState, Lease, Listing, Run, StoredCounter, Tag, TagLang
 from queries.counters import (
     ENDLESS_LISTINGS,
     LATE_POSTS,
@@ -20,6 +20,7 @@ from queries.counters import (
     X_REQUESTS,
     ScheduleState,
     current_refusals,
+    is_held,
     live_token,
     missing_fields,
     schedule,
@@ -31,6 +32,8 @@ from queries.refreshing import refresh_off
 ENDED = ("done", "partial", "failed")
 INTERRUPTED_KIND, NOT_OFFERED_KIND = "interrupted", "not-offered"
 BROKEN_OFF = "it was broken off"
+JOB_LEASE = "job "
+"""What the lease of a scheduled job is called, before its name."""
 
 
 class ServiceMetrics(NamedTuple):
@@ -102,7 +105,7 @@ def service_metrics(session: Session) -> ServiceMetrics:
 class JobView(NamedTuple):
     """A scheduled job: when it last began and last succeeded (UTC), and why its last attempt failed.
 
-    A job that is running, or whose process died, counts as interrupted.
+    While one runs, the attempt before counts. One whose process died counts as interrupted.
     """
 
     name: str
@@ -125,4 +128,12 @@ class JobView(NamedTuple):
 def job_states(session: Session) -> list[JobView]:
     """The jobs that have begun at least once, by name."""
     columns = select(JobState.name, JobState.began, JobState.succeeded, JobState.error, JobState.failure_kind)
-    return [JobView._make(row) for row in session.execute(columns.order_by(JobState.name))]
+    running = set(session.scalars(select(Lease.name).where(is_held())))
+    jobs = (JobView._make(row) for row in session.execute(columns.order_by(JobState.name)))
+    return [one if JOB_LEASE + one.name in running else _ended(one) for one in jobs]
+
+
+def _ended(job: JobView) -> JobView:
+    """Return a job that doesn't run: if it neither succeeded nor failed since it began, it was broken off."""
+    is_unknown = job.error is None and (job.succeeded is None or job.succeeded < job.began)
+    return job._replace(error=BROKEN_OFF, failure_kind=INTERRUPTED_KIND) if is_unknown else job

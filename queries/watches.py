@@ -23,6 +23,7 @@ class StoredWatch(NamedTuple):
     told_to: int | None
     silent_since: int | None
     held_back: int
+    after_tweet: int = 0
 
 
 _WATCHES = select(*(getattr(Watch, name) for name in StoredWatch._fields))

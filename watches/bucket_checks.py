@@ -61,12 +61,14 @@ def check_buckets(session: Session, watch: StoredWatch, definition: WatchDefinit
 def bucket_steps(whole: Sequence[Period], collected: TagReach, watch: StoredWatch, time: CheckTime) -> list[BucketStep]:
     """Return the steps through successive buckets, until the first one that is waited for.
 
-    What was not collected of the one that ran when the watch began is not told.
+    What was not collected before the watch began is not told.
     """
     steps, silent, earliest = list[BucketStep](), watch.silent_since is not None, 0
     began = int(watch.changed.timestamp())
     for bucket in whole:
         hole = None if collected.covers(*bucket) else collected.hole_from(bucket[0])
+        if hole and hole[0] == bucket[0] and not silent:
+            hole = max(min(began, bucket[0]), collected.hole_before(bucket[0])), hole[1]
         earliest = max(earliest, bucket[1] + (time.grace if hole else 0))
         is_told = hole is not None and not silent and bucket[0] >= began and hole[0] + time.grace <= time.x
         at = min(earliest, hole[0] + time.grace) if hole and is_told else earliest

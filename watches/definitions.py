@@ -128,7 +128,8 @@ def parse_definition(name: str, body: bytes, *, destinations: Collection[str]) -
     kind = json_object(body, KEYS).get("kind")
     if not isinstance(kind, str) or kind not in OF_KIND:
         raise BadInput([ParameterError("kind", f"expected {KEYS['kind'].expected}")])
-    keys = {key: KEYS[key] for key in (*COMMON, *OF_KIND[kind])}
+    own = (*COMMON, *OF_KIND[kind])
+    keys = {key: KEYS[key] if key in own else _of(_refuse, f"none with the kind {kind}") for key in KEYS}
     keys["to"] = BodyKey(partial(_destinations, known=destinations), _expected_destinations(destinations))
     keys["name"] = _of(partial(_word, words=(name,)), "the name in the path, or none")
     read = parse_body(body, keys)
@@ -227,6 +228,10 @@ def _zone(value: Any) -> str:
     if zone_by_name(text_value(value)) is None:
         raise ValueError(value)
     return text_value(value)
+
+
+def _refuse(value: Any) -> Any:
+    raise ValueError(value)
 
 
 def _flag(value: Any) -> bool:

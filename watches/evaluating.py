@@ -137,8 +137,8 @@ def _record(
     if stored_watch(session, watch.name) != watch or _is_any_told(session, watch.id, tweets):
         return None
     limits = TellingLimits(definition, held_back=watch.held_back, told=told_today(session, watch.id, definition, now))
-    _record_messages(session, watch, result.found, limits, now)
-    moved = result.watch._replace(held_back=limits.held_back)
+    postponed, silent = _record_messages(session, watch, result.found, limits, now), result.watch.silent_since
+    moved = result.watch._replace(held_back=limits.held_back, silent_since=None if silent in postponed else silent)
     session.execute(update(Watch).where(Watch.id == watch.id).values(moved._asdict()))
     if tweets:
         session.execute(insert(ToldTweet), [{"watch_id": watch.id, "tweet_id": tweet} for tweet in tweets])
@@ -147,11 +147,18 @@ def _record(
     return moved
 
 
-def _record_messages(session: Session, watch: StoredWatch, found: list[Found], limits: TellingLimits, now: datetime) -> None:
+def _record_messages(
+    session: Session, watch: StoredWatch, found: list[Found], limits: TellingLimits, now: datetime
+) -> list[float]:
+    """Record what may be told now, and return the starts of the others, in epoch seconds."""
+    others = list[float]()
     for one in found:
-        before = limits.take(now)
-        if before is not None:
+        before = limits.take(one.finding.kind, now)
+        if before is None:
+            others.append(one.finding.start.timestamp())
+        else:
             record(session, watch, [one.finding], held_back=before, now=now)
+    return others
 
 
 def _is_any_told(session: Session, watch_id: int, tweets: list[int]) -> bool:

@@ -26,7 +26,11 @@ def watch_jobs(collector: Collector, destinations: Destinations, *, site: str) -
             "watch", SENT_EVERY / 2, evaluator.has_work, evaluator.evaluate, rare=True, shown_interval=EVERY, thread="watch"
         ),
         ScheduledJob(
-            "notify", SENT_EVERY / 2, sender.has_work, sender.send_due, rare=True, shown_interval=SENT_EVERY, thread="notify"
+            *("notify", SENT_EVERY / 2, sender.has_work, sender.send_due),
+            rare=True,
+            shown_interval=SENT_EVERY,
+            thread="notify",
+            finish=sender.finish,
         ),
     ]
 

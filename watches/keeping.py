@@ -16,6 +16,7 @@ from queries.counters import x_ahead
 from queries.notifications import DELETED, PAUSED
 from queries.watches import stored_watch, stored_watches
 from watches.definitions import WatchDefinition, read_definition
+from watches.outbox import return_held_back
 
 MOST_WATCHES = 100
 LONGEST = timedelta(days=8)
@@ -83,6 +84,7 @@ def _end_waiting(session: Session, watch_id: int, reason: str) -> None:
     own = select(Message.id).where(Message.watch_id == watch_id)
     waiting = update(Notification).where(Notification.state == "waiting", Notification.message_id.in_(own))
     session.execute(waiting.values(state="failed", error=reason))
+    return_held_back(session, watch_id)
 
 
 def _beginning(session: Session, definition: WatchDefinition) -> dict[str, Any]:

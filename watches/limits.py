@@ -1,16 +1,20 @@
-"""What a watch may tell: nothing in quiet hours, and so many messages a day. What is held back is counted."""
+"""What a watch may tell: nothing in quiet hours, and so many messages a day. What is held back is counted.
+
+That nothing was collected is not held back, but postponed: it is found again until it is told or over.
+"""
 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models import Message
-from queries.zones import DAY, buckets
+from queries.zones import DAY, Period, buckets
 from watches.definitions import WatchDefinition
+from watches.findings import UNCOLLECTED
 
 
 class TellingLimits:
@@ -19,22 +23,40 @@ class TellingLimits:
     def __init__(self, definition: WatchDefinition, *, held_back: int, told: Counter[int] | None = None) -> None:
         self._definition, self._told, self.held_back = definition, told or Counter[int](), held_back
 
-    def take(self, at: datetime) -> int | None:
-        """Take a message that is found at a time (UTC): return how many were held back before it, None if it is, too."""
-        quiet, day = self._definition.quiet_hours, day_start(self._definition, at)
-        is_quiet = quiet is not None and quiet.contains(at.astimezone(self._definition.zone).time())
-        if is_quiet or self._told[day] >= self._definition.most_a_day:
-            self.held_back += 1
+    def take(self, kind: str, at: datetime) -> int | None:
+        """Take a message of a kind that is found at a time (UTC): return how many were held back before it.
+
+        None if it is held back, too, or postponed.
+        """
+        day = day_start(self._definition, at)
+        if self._is_quiet(at) or self._told[day] >= self._definition.most_a_day:
+            self.held_back += kind != UNCOLLECTED
             return None
         self._told[day] += 1
         before, self.held_back = self.held_back, 0
         return before
 
+    def postponed_to(self, at: datetime) -> datetime:
+        """Return when the quiet hours end in which a time is, else when its day does (UTC)."""
+        quiet, local = self._definition.quiet_hours, at.astimezone(self._definition.zone)
+        if quiet is None or not self._is_quiet(at):
+            return datetime.fromtimestamp(_day(self._definition, at)[1], UTC)
+        end = datetime.combine(local.date(), quiet.end, tzinfo=local.tzinfo)
+        return (end if end > local else end + timedelta(days=1)).astimezone(UTC)
+
+    def _is_quiet(self, at: datetime) -> bool:
+        quiet = self._definition.quiet_hours
+        return quiet is not None and quiet.contains(at.astimezone(self._definition.zone).time())
+
 
 def day_start(definition: WatchDefinition, at: datetime) -> int:
     """Return when the local day of a time begins, in epoch seconds."""
+    return _day(definition, at)[0]
+
+
+def _day(definition: WatchDefinition, at: datetime) -> Period:
     second = int(at.timestamp())
-    return next(buckets(definition.zone, DAY, second, second + 1))[0]
+    return next(buckets(definition.zone, DAY, second, second + 1))
 
 
 def told_today(session: Session, watch_id: int, definition: WatchDefinition, now: datetime) -> Counter[int]:

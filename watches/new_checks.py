@@ -45,6 +45,7 @@ def new_tweets(session: Session, watch: StoredWatch, definition: WatchDefinition
     stored = (Run.kind == "collection", ~Run.backfills, Run.id > watch.after_run, Run.id != (time.running or 0))
     rows = select(Tweet.id, Run.id, Run.started, Run.ended).join(Run, Run.id == Tweet.run_id)
     wanted = rows.where(*conditions(definition.asked._replace(since=since), whole=True), *stored, ~told)
+    wanted = wanted.where(Tweet.id > watch.after_tweet)
     return [NewTweet._make(row) for row in session.execute(wanted.order_by(Run.id, Tweet.id))]
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import orjson
-from sqlalchemy import Row, delete, func, insert, or_, select, update
+from sqlalchemy import Row, delete, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from collector.counters import count_notification
@@ -63,7 +63,8 @@ def claim(session: Session, destination: str, now: datetime) -> ClaimedMessage |
     """Claim the next message that is due to a destination and count the try, or return None."""
     for row in _due(session, now, Notification.destination == destination):
         own = update(Notification).where(Notification.id == row.id, Notification.state == "waiting")
-        taken = own.where(Notification.tries == row.tries).values(tries=row.tries + 1, next_try=now + CLAIMED_FOR, error=None)
+        taken = own.where(Notification.tries == row.tries)
+        taken = taken.values(tries=row.tries + 1, next_try=now + CLAIMED_FOR, is_claimed=True)
         if session.scalar(taken.returning(Notification.id)) is not None:
             finding = Finding(row.kind, row.start, row.end, tuple(orjson.loads(row.tweets)))
             definition = read_definition(row.definition)
@@ -79,7 +80,7 @@ def record_sent(session: Session, claimed: ClaimedMessage, now: datetime) -> Non
     if session.scalar(done.returning(Notification.id)) is None:
         return
     count_notification(session, claimed.destination, "sent")
-    failed_before = (Notification.state == "waiting", Notification.error.is_not(None))
+    failed_before = (Notification.state == "waiting", Notification.error.is_not(None), ~Notification.is_claimed)
     others = update(Notification).where(Notification.destination == claimed.destination, *failed_before)
     session.execute(others.values(next_try=now))
 
@@ -96,12 +97,26 @@ def record_failure(session: Session, claimed: ClaimedMessage, reason: str, now: 
         "error": reason,
         "next_try": min(now + _wait(claimed.tries), max(now, last)),
         "state": "failed" if gives_up else "waiting",
+        "is_claimed": False,
     }
-    if session.scalar(update(Notification).where(*own).values(**values).returning(Notification.id)) is None:
+    failed = update(Notification).where(*own).values(**values).returning(Notification.message_id)
+    message = session.scalar(failed)
+    if message is None:
         return False
+    if gives_up:
+        return_held_back(session, session.scalars(select(Message.watch_id).where(Message.id == message)).one())
     for outcome in () if is_final else ("failed", "given_up")[: 1 + gives_up]:
         count_notification(session, claimed.destination, outcome)
     return gives_up
+
+
+def return_held_back(session: Session, watch_id: int) -> None:
+    """Give a watch back the numbers of messages held back that nobody was told, because what would have told them failed."""
+    told = exists().where(Notification.message_id == Message.id, Notification.state != "failed")
+    untold = (Message.watch_id == watch_id, Message.held_back > 0, ~told)
+    if number := session.scalar(select(func.sum(Message.held_back)).where(*untold)):
+        session.execute(update(Watch).where(Watch.id == watch_id).values(held_back=Watch.held_back + number))
+        session.execute(update(Message).where(*untold).values(held_back=0))
 
 
 def has_old(session: Session, now: datetime) -> bool:

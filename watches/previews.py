@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import insort
+from collections import deque
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import islice
 from math import ceil
+from operator import attrgetter
 from time import monotonic
 from typing import NamedTuple
 
@@ -13,18 +17,21 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from models import Run
+from queries.spikes import FEWEST_VALUES
 from queries.watches import StoredWatch
+from queries.zones import buckets
 from watches.bucket_checks import collected_time
 from watches.checks import LATEST, CheckTime, Found, check_time
 from watches.definitions import WatchDefinition
 from watches.evaluating import check
-from watches.findings import Finding
+from watches.findings import UNCOLLECTED, Finding
 from watches.limits import TellingLimits
 from watches.sending import Render
 
 MOST = 100
 LASTING_S = 4.0  # a spike among a million tweets takes half a second to put into words
 USUAL, LONGEST = timedelta(days=14), timedelta(days=90)
+LONGEST_S = int(LONGEST.total_seconds())
 
 
 class PreviewedMessage(NamedTuple):
@@ -51,6 +58,20 @@ def preview(
     return shown[::-1]
 
 
+def spikes_from(session: Session, definition: WatchDefinition, *, now: datetime) -> datetime | None:
+    """Return when the first bucket ends that can be a spike (UTC): the first with which enough are collected to compare it.
+
+    What is still to come counts as collected. None for a watch of another kind, and if nothing was collected yet.
+    """
+    collected = collected_time(session, definition, now=check_time(session, now).x)
+    if definition.kind != "spike" or not collected.periods:
+        return None
+    begin, last = collected.begin, collected.periods[-1][1]
+    every = buckets(definition.zone, definition.length, begin, last + LONGEST_S)
+    whole = (end for first, end in every if begin <= first and (last <= first or collected.covers(first, min(end, last))))
+    return datetime.fromtimestamp(next(islice(whole, FEWEST_VALUES - 1, None)), UTC)
+
+
 def newest_finding(session: Session, name: str, definition: WatchDefinition, *, now: datetime) -> Finding | None:
     """Return what a watch would have told last in the usual time of a preview."""
     return next((one.finding for one, _ in reversed(list(_told(session, name, definition, now - USUAL, now)))), None)
@@ -64,10 +85,24 @@ def _told(
     begin = _begin(session, definition, since, time)
     if begin < now:
         watch = _watch_of(session, name, definition, begin)
-        for one in check(session, watch, definition, time._replace(latest=LATEST + (now - begin))).found:
-            before = limits.take(one.at)
+        found = deque(check(session, watch, definition, time._replace(latest=LATEST + (now - begin))).found)
+        while found:
+            one = found.popleft()
+            one = one._replace(at=min(one.at, now))
+            before = limits.take(one.finding.kind, one.at)
             if before is not None:
                 yield one, before
+            elif one.finding.kind == UNCOLLECTED:
+                later = one._replace(at=limits.postponed_to(one.at))
+                if later.at <= now and _is_found_still(later, definition, time):
+                    insort(found, later, key=attrgetter("at"))
+
+
+def _is_found_still(later: Found, definition: WatchDefinition, time: CheckTime) -> bool:
+    """Whether it could still be found then that nothing was collected: the bucket in which that ended is not passed over."""
+    last = int(later.finding.end.timestamp())
+    [(_, end)] = buckets(definition.zone, definition.length, last - 1, last)
+    return later.at.timestamp() < end + time.grace
 
 
 def _begin(session: Session, definition: WatchDefinition, since: datetime, time: CheckTime) -> datetime:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import Future
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
@@ -32,8 +33,10 @@ from watches.outbox import (
 
 log = logging.getLogger(__name__)
 
-MOST_THREADS = 8
 ROUND_S, RECORD_AGAIN_S = 5.0, 0.5
+TRY_S = 30.0
+"""How long a try may take; a destination that answers ever so slowly would never end it."""
+TOO_SLOW = "it answers too slowly"
 NOT_WRITTEN = "the message could not be written; the log says why"
 
 Clock = Callable[[], datetime]
@@ -63,10 +66,13 @@ class Sender:
         *,
         clock: Clock = our_clock,
         round_s: float = ROUND_S,
+        try_s: float = TRY_S,
     ) -> None:
         self._database, self._destinations, self._render = database, destinations, render
-        self._clock, self._round_s = clock, round_s
+        self._clock, self._round_s, self._try_s = clock, round_s, try_s
         self._threads: dict[str, threading.Thread] = {}
+        self._tries: dict[str, threading.Thread] = {}
+        self._ending = threading.Event()
 
     def has_work(self, session: Session) -> bool:
         """Whether something is due to be sent or removed."""
@@ -80,11 +86,16 @@ class Sender:
         if is_old:
             self._database.write(lambda session: remove_old(session, self._clock()))
         self._threads = {name: thread for name, thread in self._threads.items() if thread.is_alive()}
-        free = [name for name in names if name not in self._threads][: MOST_THREADS - len(self._threads)]
+        free = [name for name in names if name not in self._threads]
         for name in free:
             self._threads[name] = threading.Thread(target=self._send_all, args=(name, stop), name=f"notify {name}", daemon=True)
             self._threads[name].start()
         self.wait(self._round_s, names=free)
+
+    def finish(self, seconds: float) -> None:
+        """Begin no further try, and wait until those under way are recorded."""
+        self._ending.set()
+        self.wait(seconds)
 
     def wait(self, seconds: float, *, names: list[str] | None = None) -> None:
         """Wait until what is being sent to these destinations, or to all, is done."""
@@ -95,7 +106,7 @@ class Sender:
     def _send_all(self, destination: str, stop: threading.Event) -> None:
         """Send what is due to a destination until it fails."""
         try:
-            while not stop.is_set() and (claimed := self._claim(destination)):
+            while not (stop.is_set() or self._ending.is_set()) and (claimed := self._claim(destination)):
                 try:
                     failure = self._send(claimed)
                 except DatabaseUnavailable:
@@ -125,7 +136,28 @@ class Sender:
             message = self._render(session, *told, held_back=claimed.held_back, now=self._clock())
         if message is None:
             return NOTHING_LEFT
-        return self._destinations.send(claimed.destination, message, claimed.id)
+        return self._try(claimed, message)
+
+    def _try(self, claimed: ClaimedMessage, message: WatchMessage) -> str | None:
+        """Send a message and return why that failed, or None. While an earlier try hangs, no other is begun beside it."""
+        earlier, answer = self._tries.get(claimed.destination), Future[str | None]()
+        if earlier and earlier.is_alive():
+            return TOO_SLOW
+
+        def send() -> None:
+            try:
+                answer.set_result(self._destinations.send(claimed.destination, message, claimed.id))
+            except Exception:
+                log.exception("message not written", extra={"watch": claimed.watch})
+                answer.set_result(NOT_WRITTEN)
+
+        thread = threading.Thread(target=send, name=f"try {claimed.destination}", daemon=True)
+        self._tries[claimed.destination] = thread
+        thread.start()
+        try:
+            return answer.result(self._try_s)
+        except TimeoutError:
+            return TOO_SLOW
 
     def _record(self, claimed: ClaimedMessage, failure: str | None) -> None:
         """Record what came of a try, as soon as the database lets it, for as long as nobody else tries it."""

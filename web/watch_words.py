@@ -75,6 +75,12 @@ def watch_sentence(definition: WatchDefinition, zone: ZoneInfo) -> str:
     return f"Every day at {one.at}{place}, the day before"
 
 
+def spikes_begin(definition: WatchDefinition, begin: datetime) -> str:
+    """Return from when on a watch can tell spikes, and why, as a sentence."""
+    enough = "24 days are" if definition.bucket == "day" else "a day of hours is"
+    return f"Spikes can be told from {moment(begin, definition.zone)} on, when {enough} collected."
+
+
 def watch_limits(definition: WatchDefinition) -> str:
     """Return when a watch holds messages back, as a sentence."""
     first, _, end = (definition.quiet or "").partition("-")

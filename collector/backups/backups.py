@@ -47,6 +47,7 @@ from models import (
     TweetMention,
     TweetTag,
     Version,
+    Watch,
 )
 from queries.counters import live_token
 
@@ -130,6 +131,8 @@ def drop(database: Database) -> str:
         refuse_while_collecting(session)
         _make_folder(database)
         name = _make_in_folder(database, BEFORE_DELETION)
+        newest = session.scalar(select(func.max(Tweet.id))) or 0
+        session.execute(update(Watch).where(Watch.after_tweet < newest).values(after_tweet=newest))
         derived.clear(session)
         of_tweets = (TweetTag, TweetLink, TweetMention, EarlierMeasurement, Version, Payload, Tweet)
         for table in (*of_tweets, AuthorPayload, AuthorLookup, Author, Listing, BackfillSpan):

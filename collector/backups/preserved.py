@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import Table, delete, select, text, update
+from sqlalchemy import Table, delete, func, select, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,7 @@ from models import (
     StoredCounter,
     ToldTweet,
     Tombstone,
+    Tweet,
     Watch,
 )
 from queries import refreshing
@@ -170,7 +171,18 @@ def _keep_refreshing(session: Session, marks: Rows) -> None:
 def _telling(session: Session) -> list[Rows] | None:
     """Return the rows of watches, messages and feeds; None if one of the tables can't be read."""
     found = [_rows(session, table) for table in TELLING]
+    newest = _newest_tweet(session)
+    for watch in found[0] or []:
+        watch["after_tweet"] = max(watch["after_tweet"], newest)
     return None if None in found else [rows for rows in found if rows is not None]
+
+
+def _newest_tweet(session: Session) -> int:
+    """Return the id of the newest tweet that is replaced: what is older is not new when it is collected again."""
+    try:
+        return session.scalar(select(func.max(Tweet.id))) or 0
+    except DBAPIError:
+        return 0
 
 
 def _replace_telling(session: Session, telling: list[Rows] | None) -> None:

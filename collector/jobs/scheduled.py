@@ -45,13 +45,15 @@ from collector.x.failures import Stopped, XFailure
 from database.statements import upsert
 from models import JobState
 from queries.counters import is_x_time_known, x_now
-from queries.service import BROKEN_OFF, INTERRUPTED_KIND, NOT_OFFERED_KIND
+from queries.service import BROKEN_OFF, INTERRUPTED_KIND, JOB_LEASE, NOT_OFFERED_KIND
 from settings import Settings
 
 log = logging.getLogger(__name__)
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 CHECK_EVERY_S = 5.0
+FINISHING_S = 15.0
+"""How long after the stop what a job has left under way may take to end."""
 RETRY_AFTER = HOUR
 COMPLIANCE_WAIT_S = 120.0
 CHECKED = {"count": HOUR, "refresh": REFRESHED_EVERY, "refresh-order": REFRESHED_EVERY}
@@ -76,7 +78,8 @@ class ScheduledJob(NamedTuple):
     """A job by name: how often it is done, if `has_work`, and its work, which ends soon after the event is set.
 
     `rare` jobs usually have nothing to do. `shown_interval` is what operators see where it differs from `every`. The jobs of a
-    `thread` are done one after the other, and don't wait for those of another.
+    `thread` are done one after the other, and don't wait for those of another. A job that leaves something under way has
+    `finish`, which waits for it at the stop, so many seconds at most.
     """
 
     name: str
@@ -86,6 +89,7 @@ class ScheduledJob(NamedTuple):
     rare: bool = False
     shown_interval: timedelta | None = None
     thread: str = "scheduled jobs"
+    finish: Callable[[float], object] | None = None
 
 
 class Plan(NamedTuple):
@@ -224,10 +228,10 @@ class JobRunner:
 
     def __init__(self, database: Database, jobs: Sequence[ScheduledJob]) -> None:
         self._database, self._jobs = database, jobs
-        self._stop = threading.Event()
-        self._lock = threading.Lock()
+        self._stop, self._finished_by = threading.Event(), 0.0
+        self._lock = threading.RLock()  # a signal may stop what is being stopped
         self._under_way: set[threading.Event] = set()
-        self._threads: list[threading.Thread] = []
+        self._threads: list[tuple[threading.Thread, bool]] = []
 
     def planned_intervals(self, session: Session) -> dict[str, timedelta]:
         """How often each job is done, by name, without rare ones that have nothing to do now."""
@@ -238,22 +242,25 @@ class JobRunner:
         """Do what is due now and from now on."""
         for name in dict.fromkeys(job.thread for job in self._jobs):
             own = [job for job in self._jobs if job.thread == name]
-            self._threads.append(threading.Thread(target=self._run, args=(own,), name=name, daemon=True))
-            self._threads[-1].start()
+            thread = threading.Thread(target=self._run, args=(own,), name=name, daemon=True)
+            self._threads.append((thread, any(job.finish for job in own)))
+            thread.start()
 
     def stop(self) -> None:
         """Start no further job; those that run end soon."""
-        self._stop.set()
         with self._lock:
+            self._finished_by = self._finished_by or time.monotonic() + FINISHING_S
+            self._stop.set()
             for stop_work in self._under_way:
                 stop_work.set()
 
     def close(self, *, seconds: float = 5) -> None:
-        """Stop, and wait for the threads."""
+        """Stop, and wait for the threads: so many seconds, or longer for jobs that finish something."""
         self.stop()
         deadline = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        for thread, finishes in self._threads:
+            until = max(deadline, self._finished_by) if finishes else deadline
+            thread.join(max(0.0, until - time.monotonic()))
 
     def run_due(self) -> None:
         """Do each job that is due, once."""
@@ -275,7 +282,10 @@ class JobRunner:
             except Exception:
                 log.exception("job runner failed")
             if self._stop.wait(CHECK_EVERY_S):
-                return
+                break
+        for job in jobs:
+            if job.finish:
+                job.finish(self._finished_by - time.monotonic())
 
     def _run_if_due(self, job: ScheduledJob) -> None:
         with self._database.reading() as session:
@@ -311,10 +321,11 @@ def _is_due(session: Session, job: ScheduledJob) -> bool:
 
     What X did not offer the account is asked again once a day.
     """
-    columns = select(JobState.began, JobState.error, JobState.failure_kind)
+    columns = select(JobState.began, JobState.succeeded, JobState.error, JobState.failure_kind)
     row = session.execute(columns.where(JobState.name == job.name)).first()
     if row:
-        every = min(job.every, RETRY_AFTER) if row.error else job.every
+        is_done = not row.error and row.succeeded and row.succeeded >= row.began
+        every = job.every if is_done else min(job.every, RETRY_AFTER)
         every = DAY if row.failure_kind == NOT_OFFERED_KIND else every
         if timedelta() <= datetime.now(UTC) - row.began < every:
             return False
@@ -328,9 +339,8 @@ def _begin(job: ScheduledJob, session: Session) -> int | None:
         return None
     token = lease.take(session, f"{socket.gethostname()}:{os.getpid()}", name=_lease_name(job))
     if token is not None:
-        failure = {"error": INTERRUPTION.reason, "failure_kind": INTERRUPTION.kind}
-        row = {"name": job.name, "began": datetime.now(UTC), "succeeded": None, **failure}
-        upsert(session, JobState, [row], update=("began", *failure))
+        row = {"name": job.name, "began": datetime.now(UTC), "succeeded": None, "error": None, "failure_kind": None}
+        upsert(session, JobState, [row], update=("began",))
     return token
 
 
@@ -358,7 +368,7 @@ def _end(job: ScheduledJob, token: int, failure: Failure | None, session: Sessio
 
 
 def _lease_name(job: ScheduledJob) -> str:
-    return f"job {job.name}"
+    return f"{JOB_LEASE}{job.name}"
 
 
 def _has_tweets(session: Session) -> bool:

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -17,12 +17,14 @@ import pytest
 from sqlalchemy import delete, update
 
 from api import collector_for, get_tweets
+from cli import collecting
 from collector import counters
 from collector.backups.backups import backup
 from collector.backups.restoring import restore
 from collector.jobs import schedule
 from collector.jobs.interval import choose_schedule
 from collector.jobs.schedule import CollectionSchedule, forget_schedules
+from collector.jobs.scheduled import JobRunner
 from collector.runs import runs
 from collector.runs.collector import Collector, NotDue
 from emulator import Emulator
@@ -198,6 +200,19 @@ def test_sigterm_ends_a_scheduled_collection_at_its_next_page(tmp_path: Path, em
         (view,) = all_collections(collector)
         assert (view.state, view.error) == ("failed", INTERRUPTED)
         assert view.posts == emulator.ledger.total().posts_billed == view.tweets_added > 0
+
+
+def test_a_signal_stops_scheduled_jobs_while_a_collection_still_ends(
+    collector: Collector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handlers, stopped, jobs = list[Callable[[], object]](), list[str](), JobRunner(collector.database, [])
+    monkeypatch.setattr(collecting, "_on_signals", handlers.append)
+    monkeypatch.setattr(jobs, "stop", lambda: stopped.append("jobs"))
+    monkeypatch.setattr(CollectionSchedule, "stop", lambda _self: stopped.append("schedule"))
+    monkeypatch.setattr(CollectionSchedule, "keep", lambda *_given: handlers[0]())
+    monkeypatch.setattr(jobs, "close", lambda: stopped.append("closed"))
+    assert collecting.keep_collecting(collector, HOUR, jobs) == 0
+    assert stopped == ["schedule", "jobs", "closed"]
 
 
 def leave_killed(collector: Collector, keeper: str) -> None:

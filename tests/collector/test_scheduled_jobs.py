@@ -94,6 +94,26 @@ def test_one_that_failed_says_why_and_is_tried_again_after_an_hour(database: Dat
     assert (work.times, seen(database).error) == (3, None)
 
 
+@pytest.mark.parametrize("failure", [None, XFailure("unwell", FailureScope.REQUEST, "X is unwell")])
+def test_while_one_runs_its_last_attempt_counts_and_one_that_died_was_broken_off(
+    database: Database, failure: Exception | None
+) -> None:
+    JobRunner(database, [Work(failure).task()]).run_due()
+    age(database)
+    before, during = seen(database), list[JobView]()
+    observing = Work().task()._replace(work=lambda _stop: during.append(seen(database)))
+    JobRunner(database, [observing]).run_due()
+    assert [one._replace(began=before.began) for one in during] == [before]
+    with database.writing() as session:
+        earlier = before.succeeded and before.succeeded - DAY
+        session.execute(update(JobState).values(succeeded=earlier, error=before.error))  # as if it had been killed
+    assert seen(database).error == (before.error or BROKEN_OFF)
+    age(database, timedelta(minutes=61))
+    again = Work()
+    JobRunner(database, [again.task()]).run_due()
+    assert (again.times, seen(database).error) == (1, None)
+
+
 @pytest.mark.dialects
 def test_two_processes_do_a_job_once(database: Database) -> None:
     inside, release, work = threading.Event(), threading.Event(), Work()

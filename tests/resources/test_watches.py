@@ -98,6 +98,11 @@ def test_keys_that_need_or_exclude_each_other(watching: Service, key: str, body:
     assert [error["parameter"] for error in problem(answer, 400)["errors"]] == [key]
 
 
+def test_null_counts_as_absent_for_keys_of_other_kinds_too(watching: Service) -> None:
+    keys = dict.fromkeys(("more_than", "bucket", "every", "weekday", "max_tweets", "quiet"))
+    assert put(watching, "new", {"kind": "new", "filters": "", "to": ["team"], **keys})[0] == 201
+
+
 @pytest.mark.parametrize("name", ["a/b", " ", "x" * 61, "a\u202eb"])
 def test_a_name_that_could_mislead_is_refused(watching: Service, name: str) -> None:
     assert put(watching, name, SPIKE)[0] in (400, 404)

@@ -34,6 +34,22 @@ def test_every_secret_and_nothing_else_can_stand_in_a_file(load_from: Load, secr
     assert [one.name for one in load_from({"NOTIFY_URLS_FILE": str(secret)}).notify_urls] == ["team", "me"]
 
 
+@pytest.mark.parametrize(
+    ("urls", "reason"),
+    [
+        ("team=slack://hidden;hidden", "entry 2 is not accepted, expected NAME=URL, "),
+        ("\nTeam=slack://hidden", "entry 1 is not accepted, expected NAME=URL, "),
+        ("me=json://hidden;team=slak://hidden", "the scheme of team is not accepted, expected "),
+        ("team=slack://hidden;me=json://hidden;team=json://hidden", "a second entry named team is not accepted, expected "),
+    ],
+)
+def test_a_wrong_destination_is_named_without_its_url(load_from: Load, urls: str, reason: str) -> None:
+    with pytest.raises(SettingError) as refused:
+        load_from({"NOTIFY_URLS": urls})
+    assert str(refused.value).startswith(f"NOTIFY_URLS: {reason}")
+    assert "hidden" not in str(refused.value)
+
+
 def test_a_file_can_be_named_in_each_layer_and_the_outer_layer_wins(load_from: Load, secret: Path) -> None:
     line = f"API_TOKEN_FILE={secret}"
     for environment, files, token in (

@@ -68,7 +68,7 @@ def refusal(name: str, value: str) -> str | None:
 
 def assert_is_the_line(line: str, name: str, value: str, facts: Declaration) -> None:
     """Hold that the line names the setting, the value unless it is a secret's, and what is expected; nothing more."""
-    shown = "its value" if facts.is_secret else repr(value.strip()[:80])
+    shown = ("entry 1" if name == "NOTIFY_URLS" else "its value") if facts.is_secret else repr(value.strip()[:80])
     assert line == f"{name}: {shown} is not accepted, expected {facts.reader.expected}"
     assert len(line.splitlines()) == 1
     assert line.isprintable()

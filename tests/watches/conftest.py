@@ -76,23 +76,23 @@ class Outbox:
         self.database, self.receiver, self.clock = database, receiver, Clock()
         self.urls = {"team": receiver.url(), "me": receiver.url("me")} | urls
 
-    def sender(self, render: Any = plain_message, *, round_s: float = LONGEST_WAIT_S) -> Sender:
+    def sender(self, render: Any = plain_message, *, round_s: float = LONGEST_WAIT_S, **more: Any) -> Sender:
         """Return a sender as a new process would have it."""
         destinations = Destinations(Destination(*one) for one in self.urls.items())
-        return Sender(self.database, destinations, render, clock=self.clock, round_s=round_s)
+        return Sender(self.database, destinations, render, clock=self.clock, round_s=round_s, **more)
 
     def watch(self, name: str = "outages", *to: str, **more: Any) -> None:
         definition = WatchDefinition("new", "", to or ("team",), max_tweets=10, **more)
         save_watch(self.database, name, definition)
 
-    def find(self, *numbers: int, watch: str = "outages") -> None:
+    def find(self, *numbers: int, watch: str = "outages", held_back: int = 0) -> None:
         """Record findings of a watch."""
 
         def change(session: Session) -> None:
             stored = stored_watch(session, watch)
             assert stored
             findings = [Finding("new", NOON - HOUR, NOON, (number,)) for number in numbers]
-            record(session, stored, findings, held_back=0, now=self.clock())
+            record(session, stored, findings, held_back=held_back, now=self.clock())
 
         self.database.write(change)
 
@@ -103,6 +103,13 @@ class Outbox:
     def texts(self, path: str = "") -> list[str]:
         """Return what was sent to a path, in order."""
         return [one.body["message"] for one in self.receiver.seen if one.path == f"/{path}"]
+
+    def held_back(self, watch: str = "outages") -> int:
+        """Return how many messages of a watch were held back that nobody was told."""
+        with self.database.reading() as session:
+            stored = stored_watch(session, watch)
+        assert stored
+        return stored.held_back
 
     def rows(self) -> list[tuple[Any, ...]]:
         """Return destination, state, tries and error of all notifications, oldest first."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select, update
 
 from alchemy import DatabaseUnavailable
+from collector.backups.backups import backup, drop
+from collector.backups.restoring import restore
 from collector.tweets.deletions import delete_tweet
 from models import Message, Notification, ToldTweet, Tweet, Watch
 from queries.filters import Filters
@@ -266,6 +269,25 @@ def test_what_is_deleted_and_collected_again_is_not_told_again(world: World) -> 
     assert [one.tweets for one in world.evaluate()] == [tuple(one.id for one in some(3, START + 3 * MINUTE))]
 
 
+@pytest.mark.parametrize("restores", [False, True])
+def test_what_was_stored_before_a_watch_is_not_new_once_it_is_lost_and_collected_again(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, restores: bool
+) -> None:
+    monkeypatch.setattr(world.database, "folder", tmp_path)
+    backup(world.database, tmp_path / "before.db")
+    old, own = some(3, START), list(some(2, START + 4 * MINUTE))
+    world.pass_time(minutes=2)
+    world.collect(*old)
+    world.watch(kind="new")
+    if restores:
+        restore(world.database, tmp_path / "before.db")
+    else:
+        drop(world.database)
+    world.pass_time(minutes=3)
+    world.collect(*some(3, START), *own)
+    assert [one.tweets for one in world.evaluate()] == [tuple(one.id for one in own)]
+
+
 def test_that_a_tweet_was_told_is_forgotten_once_it_is_too_old_to_be_new(world: World) -> None:
     world.watch(kind="new")
     for days in (0, 8, 2):
@@ -293,6 +315,22 @@ def test_in_quiet_hours_and_above_the_limit_messages_are_counted_instead(world: 
     world.pass_time(hours=3)
     world.collect(*some(1, START + 3 * HOUR))
     assert [one.held_back for one in world.evaluate() if one.kind == "new"] == [2]
+
+
+@pytest.mark.parametrize("limit", [{"quiet": "22:00-07:00"}, {"most_a_day": 1}])
+def test_that_nothing_was_collected_is_said_after_quiet_hours_or_on_the_next_day(world: World, limit: dict[str, Any]) -> None:
+    world.watch(kind="new", **limit)
+    world.pass_time(hours=20, minutes=50)
+    world.collect(*some(1, START))
+    assert [one.kind for one in world.evaluate()] == ["new"]
+    since, said = world.now, list[tuple[int, Told]]()
+    for hour in range(22, 36):
+        world.now = START + hour * HOUR
+        said += [(hour, one) for one in world.evaluate()]
+        world.restarted()
+    at = 31 if "quiet" in limit else 24
+    assert said == [(at, Told("uncollected", since, START + at * HOUR))]
+    assert (world.stored().silent_since, world.stored().held_back) == (int(since.timestamp()), 0)
 
 
 def test_each_destination_gets_a_notification(world: World) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -14,7 +14,7 @@ from tests.watches.worlds import HOUR, MINUTE, START, Posted, World, definition_
 from watches.definitions import WatchDefinition
 from watches.findings import Finding
 from watches.messages import render
-from watches.previews import MOST, PreviewedMessage, preview
+from watches.previews import MOST, PreviewedMessage, preview, spikes_from
 
 pytestmark = pytest.mark.dialects
 WRITE = partial(render, site="http://here.example")
@@ -27,6 +27,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "spike": {"kind": "spike"},
     "spike, limited": {"kind": "spike", "quiet": "09:00-16:00", "tz": "Europe/Berlin", "most_a_day": 2},
     "fewer": {"kind": "threshold", "less_than": 2, "most_a_day": 6, "tz": "Asia/Kathmandu"},
+    "fewer, limited": {"kind": "threshold", "less_than": 1, "quiet": "00:00-02:30"},
     "more": {"kind": "threshold", "more_than": 4, "bucket": "day", "filters": "q=outage", "tz": "Asia/Kathmandu"},
     "new": {"kind": "new", "filters": "q=outage", "max_tweets": 20, "most_a_day": 2, "quiet": "15:00-17:00"},
     "digest": {"kind": "digest", "every": "1d", "at": "05:45", "tz": "Asia/Kathmandu"},
@@ -89,3 +90,34 @@ def test_a_preview_begins_with_the_first_collection_and_ends_now(database_backen
             assert show(session, definition=fewer, since=world.now + timedelta(days=1), now=world.now) == []
             more = definition_of(kind="threshold", more_than=2)
             assert [one.start for one in show(session, definition=more, since=START, now=world.now)] == [START]
+
+
+@pytest.mark.parametrize(("bucket", "hours"), [("hour", 25), ("day", 25 * 24)])
+def test_spikes_can_be_told_once_24_buckets_are_collected(database_backend: str, bucket: str, hours: int) -> None:
+    with opened() as database:
+        world = World(database, START + 50 * MINUTE)
+
+        def told_from(**keys: Any) -> datetime | None:
+            with database.reading() as session:
+                return spikes_from(session, definition_of(**{"kind": "spike", "bucket": bucket, **keys}), now=world.now)
+
+        assert told_from(filters="tag=unknown") is told_from(kind="new") is None
+        world.pass_time(hours=1)
+        world.collect()
+        assert told_from() == START + hours * HOUR
+        world.pass_time(days=30)
+        world.collect()
+        assert told_from() == START + hours * HOUR
+        world.leave_gaps((START + 80 * MINUTE, START + 81 * MINUTE))
+        assert told_from() == START + (hours + (bucket == "hour")) * HOUR
+
+
+def test_an_hour_that_runs_is_told_as_of_now(database_backend: str) -> None:
+    with opened() as database:
+        world = World(database)
+        world.pass_time(minutes=20)
+        world.collect(*some(3, START))
+        more = definition_of(kind="threshold", more_than=2, quiet="01:00-02:00")
+        with database.reading() as session:
+            [found] = preview(session, "one", more, since=START, now=world.now, write=WRITE)
+        assert "3 tweets so far" in found.title

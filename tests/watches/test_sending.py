@@ -12,14 +12,17 @@ import pytest
 from sqlalchemy import select, update
 
 from alchemy import DatabaseUnavailable
+from collector.jobs.scheduled import JobRunner, ScheduledJob
 from collector.runs import lease
 from models import Lease, Message, Notification, StoredCounter
 from queries.counters import NOTIFICATIONS
 from queries.notifications import NOTHING_LEFT
-from tests.fixtures.waiting import wait_until
+from queries.service import job_states
+from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 from tests.watches.conftest import Outbox, plain_message
 from watches.keeping import delete_watch
 from watches.outbox import CLAIMED_FOR, claim
+from watches.sending import TOO_SLOW
 
 
 def counted(outbox: Outbox) -> dict[str, int]:
@@ -116,6 +119,67 @@ def test_a_destination_that_hangs_delays_no_other_and_is_not_asked_twice(outbox:
     assert {row[1] for row in outbox.rows()} == {"sent"}
 
 
+def test_a_destination_that_drips_its_answer_fails_in_time_and_has_one_thread(outbox: Outbox) -> None:
+    slow = [f"slow{number}" for number in range(9)]
+    outbox.urls |= {name: outbox.receiver.url(name) for name in slow}
+    outbox.receiver.answers |= dict.fromkeys(slow, "drip")
+    outbox.watch("outages", *slow, "team")
+    outbox.find(1)
+    sender = outbox.sender(try_s=0.3)
+    for _ in range(2):
+        sender.send_due(threading.Event())
+        outbox.clock.pass_time(minutes=2)
+    assert outbox.rows() == [*((name, "waiting", 2, TOO_SLOW) for name in slow), ("team", "sent", 1, None)]
+    assert [len(outbox.texts(name)) for name in slow] == [1] * len(slow)
+    outbox.receiver.release.set()
+    wait_until(lambda: not [one for one in threading.enumerate() if one.name.startswith("try ")])
+    sender.send_due(threading.Event())
+    assert {row[1] for row in outbox.rows()} == {"sent"}
+
+
+def test_a_destination_fails_until_a_try_succeeds_and_is_not_tried_twice_at_once(outbox: Outbox) -> None:
+    for name in ("outages", "words"):
+        outbox.watch(name)
+    outbox.find(1)
+    outbox.receiver.answers[""] = 500
+    outbox.send()
+    outbox.clock.pass_time(minutes=1)
+    error = "it answered 500 (Internal Server Error)"
+    assert outbox.database.write(lambda session: claim(session, "team", outbox.clock.now))
+    assert outbox.rows() == [("team", "waiting", 2, error)]
+    outbox.receiver.answers.clear()
+    outbox.find(2, watch="words")
+    outbox.receiver.seen.clear()
+    for _ in range(2):
+        outbox.send()
+    assert outbox.texts() == ["words 2"]
+    outbox.clock.pass_time(minutes=1)
+    outbox.send()
+    assert outbox.texts() == ["words 2", "outages 1"]
+
+
+def test_at_a_stop_what_is_being_sent_is_recorded_and_no_other_try_begins(outbox: Outbox) -> None:
+    outbox.watch()
+    outbox.find(1, 2)
+    outbox.receiver.answers[""] = "hang"
+    sender = outbox.sender(round_s=0)
+    job = ScheduledJob("notify", timedelta(0), sender.has_work, sender.send_due, finish=sender.finish)
+    runner = JobRunner(outbox.database, [job])
+    runner.start()
+    wait_until(lambda: outbox.texts() == ["outages 1"] and _has_ended(outbox, "notify"))
+    runner.stop()
+    closing = threading.Thread(target=runner.close, kwargs={"seconds": 0})
+    closing.start()
+    outbox.receiver.release.set()
+    closing.join(LONGEST_WAIT_S)
+    assert outbox.rows() == [("team", "sent", 1, None), ("team", "waiting", 0, None)]
+
+
+def _has_ended(outbox: Outbox, job: str) -> bool:
+    with outbox.database.reading() as session:
+        return any(one.name == job and one.succeeded for one in job_states(session))
+
+
 @pytest.mark.dialects
 def test_what_was_claimed_by_a_process_that_died_is_tried_again_within_a_minute(outbox: Outbox) -> None:
     outbox.watch()
@@ -161,6 +225,32 @@ def test_what_was_erased_is_not_sent_and_holds_nothing_up(outbox: Outbox) -> Non
     assert outbox.texts() == ["outages 2"]
     assert [row[1:] for row in outbox.rows()] == [("failed", 1, NOTHING_LEFT), ("sent", 1, None)]
     assert counted(outbox) == {"team sent": 1}
+
+
+@pytest.mark.dialects
+@pytest.mark.parametrize("why", ["nothing left", "given up", "paused"])
+def test_what_was_held_back_is_counted_again_if_the_message_that_says_it_is_never_sent(outbox: Outbox, why: str) -> None:
+    outbox.watch("outages", "team", "me")
+    outbox.find(1, held_back=3)
+    if why == "paused":
+        outbox.watch("outages", "team", "me", paused=True)
+    elif why == "nothing left":
+        outbox.send(render=lambda *_told, **_more: None)
+    else:
+        outbox.clock.pass_time(days=1)
+        outbox.receiver.answers |= {"": 500, "me": 500}
+        outbox.send()
+    assert {row[1] for row in outbox.rows()} == {"failed"}
+    assert outbox.held_back() == 3
+
+
+def test_what_was_held_back_is_told_once_if_only_one_destination_got_the_message(outbox: Outbox) -> None:
+    outbox.watch("outages", "team", "me")
+    outbox.find(1, held_back=3)
+    outbox.clock.pass_time(days=1)
+    outbox.receiver.answers["me"] = 500
+    outbox.send()
+    assert ({row[1] for row in outbox.rows()}, outbox.held_back()) == ({"sent", "failed"}, 0)
 
 
 def test_a_message_that_cant_be_written_and_a_destination_that_is_gone_are_failures(outbox: Outbox) -> None:

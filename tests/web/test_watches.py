@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -322,6 +323,10 @@ def test_a_long_preview_says_that_it_shows_the_newest_only(serve: Serve) -> None
     page = opened(service, f"{WATCHES}?kind=new&max_tweets=1&most_a_day=1000")
     assert "at least 20 messages, by what is stored now. These are the newest." in page.one("main").words
     assert len(page.one("ol", class_="messages").all("li")) == 20
+    assert "Spikes can be told" not in page.one("main").words
+    for bucket, enough in (("hour", "a day of hours is"), ("day", "24 days are")):
+        said = opened(service, f"{WATCHES}?kind=spike&bucket={bucket}").one("main").words
+        assert re.search(rf"Spikes can be told from \S+ \d+ \S+ \d+, \d\d:00 on, when {enough} collected\.", said)
 
 
 def test_preview_shows_what_is_typed_and_saves_nothing(watching: Service) -> None:

@@ -23,12 +23,12 @@ from schemas.views import LONGEST_NAME
 from security.answers import REPEAT
 from watches.definitions import WatchDefinition, read_definition
 from watches.keeping import TooManyWatches, delete_watch, save_watch
-from watches.previews import PreviewedMessage, preview
+from watches.previews import preview, spikes_from
 from watches.trying import TrialRunning
 from web.site import Route, Site, redirect_to_page, tidy_redirect
 from web.view_query import link
 from web.watch_form import WatchArguments, WatchForm
-from web.watch_words import WATCH_KINDS, WEEKDAYS, watch_limits, watch_sentence, watch_state, watch_subject
+from web.watch_words import WATCH_KINDS, WEEKDAYS, spikes_begin, watch_limits, watch_sentence, watch_state, watch_subject
 
 PATH = "/view/watches"
 PREVIEWED = timedelta(days=14)
@@ -150,8 +150,7 @@ def _form_page(site: Site, session: Session, form: WatchForm, *, deleted: str = 
         "weekdays": WEEKDAYS,
         "most": MOST,
         "deleted": deleted,
-        "preview": _preview(session, site, form.name, draft) if draft else None,
-        "previewed": PREVIEWED,
+        **(_preview(session, site, form.name, draft) if draft else {"preview": None, "previewed": PREVIEWED}),
     }
     zone = zone_by_name(form.zone) or zone_by_name(request.args.get("tz", "")) or ZoneInfo("UTC")
     return site.page("watch-form.html", session, zone, status=max(status, 400 if form.errors else 200), **values)
@@ -174,11 +173,13 @@ def _chips(form: WatchForm) -> list[tuple[str, str, str]]:
     return [(*filter_words(name, value), url) for (name, value), url in zip(pairs, urls, strict=True)]
 
 
-def _preview(session: Session, site: Site, name: str, definition: WatchDefinition) -> list[PreviewedMessage]:
-    """Return what a watch would have told lately, newest first."""
+def _preview(session: Session, site: Site, name: str, definition: WatchDefinition) -> dict[str, Any]:
+    """Return what it would have told lately, newest first, and from when on spikes can be told unless that is longer ago."""
     now = datetime.now(UTC)
-    since, most = now - PREVIEWED, MOST_PREVIEWED
-    return preview(session, name, definition, since=since, now=now, write=site.write, most=most)[::-1]
+    since, most, begin = now - PREVIEWED, MOST_PREVIEWED, spikes_from(session, definition, now=now)
+    shown = preview(session, name, definition, since=since, now=now, write=site.write, most=most)[::-1]
+    note = spikes_begin(definition, begin) if begin and begin > since else ""
+    return {"preview": shown, "previewed": PREVIEWED, "note": note}
 
 
 def _watch_page(site: Site, name: str, *, status: int = 200, **more: Any) -> Response:
@@ -190,8 +191,7 @@ def _watch_page(site: Site, name: str, *, status: int = 200, **more: Any) -> Res
         one = _listed(known, watch_deliveries(session).get(known.id, ()), zone)
         values: dict[str, Any] = {
             "watch": one,
-            "preview": _preview(session, site, name, one.definition),
-            "previewed": PREVIEWED,
+            **_preview(session, site, name, one.definition),
             "most": MOST,
         }
         del request.environ[REPEAT]  # as above
