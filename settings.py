@@ -302,8 +302,10 @@ class Settings:
     public_url: str | None = _setting(
         None, "address at which people reach the pages, for links in messages and feeds; default: http://HOST:PORT", URL
     )
-    twitterapi_port: int | None = _setting(
-        None, "port under which containers publish the service on this machine, where PUBLIC_URL is empty", _whole(1, 65535)
+    published_port: int | None = _setting(
+        None,
+        "port on this machine that leads to the service, where PUBLIC_URL is empty; Compose sets it from TWITTERAPI_PORT",
+        _whole(1, 65535),
     )
     logstash_host: str | None = _setting(None, "host of Logstash, to which log records are sent besides stdout; off when empty")
     logstash_port: int = _setting("5044", "port of Logstash's TCP input", _whole(1, 65535))
@@ -335,7 +337,7 @@ class Settings:
     @property
     def site(self) -> str:
         """The address at which people reach the pages, without a slash at its end."""
-        port = self.twitterapi_port or self.port
+        port = self.published_port or self.port
         here = self.host if self.host not in ("0.0.0.0", "::", "[::]") else "localhost"  # noqa: S104 (it is replaced)
         return self.public_url or f"http://{f'[{here}]' if ':' in here and not here.startswith('[') else here}:{port}"
 

@@ -81,7 +81,7 @@ def test_it_starts_without_credentials_and_without_a_token(service: Service, tmp
 
 
 def test_what_the_user_fills_in_counts(service: Service, tmp_path: Path) -> None:
-    own = {"HOST", "PORT", "ALLOW_OPEN", "ALLOWED_HOSTS", "LOGSTASH_HOST", "LOGSTASH_PORT", "TWITTERAPI_PORT"}
+    own = {"HOST", "PORT", "ALLOW_OPEN", "ALLOWED_HOSTS", "LOGSTASH_HOST", "LOGSTASH_PORT", "PUBLISHED_PORT"}
     own |= {f"{name}_{what}" for name in ("GRAFANA", "KIBANA", "PROMETHEUS") for what in ("URL", "PORT")}
     assert set(service["environment"]) == own | {"API_TOKEN_FILE", "API_READ_TOKEN_FILE", "METRICS_TOKEN_FILE"}
     (tmp_path / ".env").write_text("API_TOKEN=of-env-and-long-enough\nTW_NUMBER=50\n")
