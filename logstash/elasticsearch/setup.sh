@@ -135,7 +135,7 @@ request() { # METHOD PATH [BODY | @FILE]: prints the status. No password is ever
       ;;
   esac
   printf '' >"$work/answer"
-  curl --silent --show-error --max-time 60 --config "$work/user" --request "$method" "$@" \
+  curl --silent --show-error --noproxy '*' --max-time 60 --config "$work/user" --request "$method" "$@" \
     --output "$work/answer" --write-out '%{http_code}' "$url$path"
 }
 

@@ -49,7 +49,7 @@ def set_up(secrets: Secrets, server: Standin, *, kibana: Path = ROOT / "kibana",
         script, variable, seen = kibana / "setup.sh", "KIBANA_URL", secrets.root / "elasticsearch"
     shell = Shell(secrets.shell.command, f"{programs}:{os.environ['PATH']}")
     with server.serving():
-        variables = {"SECRETS": str(seen), "TMPDIR": str(programs), variable: server.url}
+        variables = {"SECRETS": str(seen), "TMPDIR": str(programs), "http_proxy": NOWHERE, variable: server.url}
         return shell.run(script, **variables | more)
 
 
