@@ -96,7 +96,9 @@ def _wire(settings: Settings, collector: Collector) -> Flask:
     destinations = app.extensions["destinations"] = Destinations(settings.notify_urls)
     render = render_for(collector, site=settings.site)
     trials = app.extensions["trials"] = WatchTrials(collector.database, destinations, render, site=settings.site)
-    resources.register(app, collector, job_runner, metrics, snapshots, destinations, trials, settings.site)
+    resources.register(
+        app, collector, job_runner, metrics, snapshots, destinations, trials, settings.site, settings.setup_state
+    )
     web.register(app, collector, newest, guard, metrics, settings, destinations, trials, render)
     for commands in (database_commands(collector), tweets_commands(collector, lambda: collector_for(settings, importing=True))):
         app.cli.add_command(commands)

@@ -309,6 +309,9 @@ class Settings:
     )
     logstash_host: str | None = _setting(None, "host of Logstash, to which log records are sent besides stdout; off when empty")
     logstash_port: int = _setting("5044", "port of Logstash's TCP input", _whole(1, 65535))
+    setup_state: str | None = _setting(
+        None, "folder with a file for each setup service that has not succeeded; Compose sets it"
+    )
     grafana_url: str | None = _setting(None, "address of Grafana for people; pages link to it", LINK)
     grafana_port: int | None = _setting(None, "port of Grafana on this machine, where GRAFANA_URL is empty", _whole(1, 65535))
     kibana_url: str | None = _setting(None, "address of Kibana for people", LINK)

@@ -75,7 +75,6 @@ OF_COLLECTOR = {
 
 OF_DESTINATIONS = {
     WatchResource: "/watches/<watch>",
-    ReadyzResource: "/readyz",
 }
 ATOM = {
     TweetFeedResource: "/tweets.atom",
@@ -92,6 +91,7 @@ def register(
     destinations: Destinations,
     trials: WatchTrials,
     site: str,
+    setup_state: str | None,
 ) -> None:
     """Add all routes of the API to the app."""
     handle_errors(app)
@@ -107,6 +107,7 @@ def register(
     for feed, path in ATOM.items():
         api.add_resource(feed, path, resource_class_args=(snapshots, site))
     api.add_resource(LivezResource, "/livez")
+    api.add_resource(ReadyzResource, "/readyz", resource_class_args=(collector, destinations, setup_state))
     api.add_resource(OpenApiResource, "/openapi.json")
     api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, jobs, metrics, destinations))
     for rule in app.url_map.iter_rules():

@@ -77,8 +77,8 @@ class Site(NamedTuple):
     """What pages are made from.
 
     `programs` are other programs of the stack with their URLs; `time_limit` is the longest that a page's reads may take.
-    `refreshes` says whether the tweets of each day are read again in the evening. `destinations` are where watches can tell,
-    `trials` try that, `write` puts what they found into words.
+    `refreshes` says whether the tweets of each day are read again in the evening; `setup_state` is the setting of that name.
+    `destinations` are where watches can tell, `trials` try that, `write` puts what they found into words.
     """
 
     collector: Collector
@@ -88,6 +88,7 @@ class Site(NamedTuple):
     programs: Mapping[str, str]
     time_limit: timedelta
     refreshes: bool
+    setup_state: str | None
     destinations: Destinations
     trials: WatchTrials
     write: Render
