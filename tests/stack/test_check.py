@@ -32,6 +32,7 @@ info) test ! -e is-down ;;
 --version) echo 'Docker version of the client' ;;
 version*Server*) cat engine ;;
 'compose version'*) cat compose ;;
+'compose config') if [ -e config ]; then cat config; else cd "$OLDPWD" && exec docker-compose config; fi ;;
 'compose '*config) shift && cd "$OLDPWD" && exec docker-compose "$@" ;;
 'image inspect '*) grep -q "$3" images ;;
 'container inspect '*) eval "name=\\${$#}" && cat ours others | grep -x "id-$name" ;;
@@ -69,6 +70,34 @@ WELL = (
 
 def free(server: socket.socket) -> str:
     return str(server.getsockname()[1])
+
+
+# In the words of Compose 2: sizes in bytes, ports in several lines, profiles that are not chosen left out.
+OF_COMPOSE_2 = """name: monitor
+services:
+  cache:
+    image: example.org/cache:1
+    deploy:
+      restart: any
+    mem_limit: "1073741824"
+    restart: unless-stopped
+  grafana:
+    container_name: grafana
+    mem_limit: "8589934592"
+    ports:
+      - mode: ingress
+        host_ip: 127.0.0.1
+        target: 3000
+        published: "{port}"
+        protocol: tcp
+    restart: unless-stopped
+  once:
+    mem_limit: "1073741824"
+    restart: "no"
+networks:
+  default:
+    name: monitor_default
+"""
 
 
 class Machine:
@@ -160,6 +189,16 @@ def test_a_port_that_is_taken_is_named_with_the_variable_that_chooses_another(ma
         done = machine.check()
     assert done.returncode == 1
     assert f"port {taken} is taken: end what uses it, or write GRAFANA_PORT={int(taken) + 1} into .env\n" in done.stderr
+
+
+def test_compose_2_has_words_of_its_own(machine: Machine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = free(other)
+        machine.write({"config": OF_COMPOSE_2.format(port=taken)})
+        said = machine.check().stderr
+    assert "the containers may use 9216" in said
+    assert "1 images are still to be pulled" in said
+    assert f"port {taken} is taken: end what uses it, or write GRAFANA_PORT=" in said
 
 
 def test_two_parts_with_one_port_and_what_compose_cannot_read_are_named(machine: Machine) -> None:
