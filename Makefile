@@ -4,7 +4,6 @@ COMPOSE := $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 ENGINE := $(shell command -v docker >/dev/null || ! command -v podman >/dev/null && echo docker || echo podman)
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-ONCE := secrets elasticsearch-setup kibana-setup
 TOKENS := secrets/api-token|secrets/api-read-token|secrets/metrics-token
 STRICT := --strict
 PATRONI := build/patroni/bin/patroni
@@ -86,9 +85,10 @@ token: ## Make tokens for the API in secrets/; RETIRE=1 leaves the newest only
 stack: ## Look at the machine, then bring up the containers: the service, logs, metrics, dashboards
 	@ENGINE=$(ENGINE) scripts/stack-check $(COMPOSE)
 	@test -s $(KEY) || (umask 077 && head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >$(KEY))
-	@ENV_LOCAL=$$(test -f .env.local && echo .env.local) SETTINGS_DIGEST=$$($(SETTINGS)) GRAFANA_DIGEST=$$(cat grafana/.env | $(KEYED)) $(COMPOSE) up -d --build || { $(COMPOSE) logs --no-color $(ONCE); exit 1; }
+	@ENV_LOCAL=$$(test -f .env.local && echo .env.local) SETTINGS_DIGEST=$$($(SETTINGS)) GRAFANA_DIGEST=$$(cat grafana/.env | $(KEYED)) $(COMPOSE) up -d --build || { ENGINE=$(ENGINE) WAIT_S=0 scripts/stack-wait $(COMPOSE); exit 1; }
+	@echo "Started; waiting until all are healthy, five minutes at most"
+	@ENGINE=$(ENGINE) scripts/stack-wait $(COMPOSE)
 	@$(COMPOSE) logs --no-color secrets | sed 's/^[^|]*| //'
-	@$(ENGINE) wait $$($(COMPOSE) ps --all --quiet kibana-setup) | grep -qx 0 || { $(COMPOSE) logs --no-color kibana-setup; exit 1; }
 
 stack-test: $(STAMP) ## Find a known request in every part of the running stack
 	@$(BIN)/python scripts/stack-test.py

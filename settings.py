@@ -319,11 +319,16 @@ class Settings:
         "address by which it was read",
         URL,
     )
-    twitterapi_port: int | None = _setting(
-        None, "port under which containers publish the service on this machine, where PUBLIC_URL is empty", _whole(1, 65535)
+    published_port: int | None = _setting(
+        None,
+        "port on this machine that leads to the service, where PUBLIC_URL is empty; Compose sets it from TWITTERAPI_PORT",
+        _whole(1, 65535),
     )
     logstash_host: str | None = _setting(None, "host of Logstash, to which log records are sent besides stdout; off when empty")
     logstash_port: int = _setting("5044", "port of Logstash's TCP input", _whole(1, 65535))
+    setup_state: str | None = _setting(
+        None, "folder with a file for each setup service that has not succeeded; Compose sets it"
+    )
     grafana_url: str | None = _setting(None, "address of Grafana for people; pages link to it", LINK)
     grafana_port: int | None = _setting(None, "port of Grafana on this machine, where GRAFANA_URL is empty", _whole(1, 65535))
     kibana_url: str | None = _setting(None, "address of Kibana for people", LINK)
@@ -352,7 +357,7 @@ class Settings:
     @property
     def site(self) -> str:
         """The address at which people reach the pages, without a slash at its end."""
-        port = self.twitterapi_port or self.port
+        port = self.published_port or self.port
         here = self.host if self.host not in EVERY_ADDRESS else "localhost"
         return self.public_url or f"http://{f'[{here}]' if ':' in here and not here.startswith('[') else here}:{port}"
 

@@ -76,7 +76,6 @@ OF_COLLECTOR = {
 
 OF_DESTINATIONS = {
     WatchResource: "/watches/<watch>",
-    ReadyzResource: "/readyz",
 }
 ATOM = {
     TweetFeedResource: "/tweets.atom",
@@ -108,6 +107,7 @@ def register(
     for feed, path in ATOM.items():
         api.add_resource(feed, path, resource_class_args=(snapshots, settings.public_url))
     api.add_resource(LivezResource, "/livez")
+    api.add_resource(ReadyzResource, "/readyz", resource_class_args=(collector, destinations, settings.setup_state))
     api.add_resource(OpenApiResource, "/openapi.json")
     api.add_resource(MetricsResource, "/metrics", resource_class_args=(collector, jobs, metrics, destinations))
     for rule in app.url_map.iter_rules():

@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import request
 
+from collector.runs.collector import Collector
 from collector.sources import EMULATOR, REAL, source_of
 from queries.collections import latest
 from queries.counters import current_refusals, missing_fields, schedule
@@ -17,6 +18,8 @@ from resources.watches import WatchResourceBase
 from schemas.json_schema import answers, count, flag, many, nullable, reads, record, text, time, word
 from schemas.serializers import SUMMARY
 from security.answers import ALWAYS, REPEAT
+from telemetry.setups import unready
+from watches.destinations import Destinations
 
 WORDS = {REAL: "real", EMULATOR: "invented"}
 
@@ -62,6 +65,7 @@ READY = record(
         "schedule": nullable(SCHEDULE),
         "chores": {"type": "object", "additionalProperties": JOB},
         "destinations": {"type": "object", "additionalProperties": DESTINATION},
+        "not_set_up": many({"type": "string"}, "Parts of the stack whose setup has not succeeded"),
         "missing_fields": nullable(many({"type": "string"}), "Fields that X gave with none of the newest posts; else null"),
         "refused_by_x": nullable(many({"type": "string"}), "The reasons why X refuses every request; null where it does not"),
     },
@@ -84,6 +88,10 @@ class ReadyzResource(WatchResourceBase):
 
     answers = answers(get=reads(READY, "The service is ready"))
 
+    def __init__(self, collector: Collector, destinations: Destinations, setup_state: str | None) -> None:
+        super().__init__(collector, destinations)
+        self._setup_state = setup_state
+
     def get(self) -> Any:
         """Check that requests can be served."""
         with self._database.reading() as session:
@@ -101,6 +109,7 @@ class ReadyzResource(WatchResourceBase):
             "schedule": {"every_seconds": planned.every, "next": planned.due, "kept": planned.kept} if planned else None,
             "chores": {job.name: {"began": job.began, "succeeded": job.succeeded, "error": job.error} for job in jobs},
             "destinations": {one.name: one for one in destinations},
+            "not_set_up": unready(self._setup_state),
             "missing_fields": missing or None,
             "refused_by_x": sorted(refusals) or None,
         }

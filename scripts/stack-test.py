@@ -55,7 +55,9 @@ class Part(NamedTuple):
     auth: Auth | None = None
 
     def send(self, method: str, path: str, **more: Any) -> requests.Response:
-        return requests.request(method, self.url + path, auth=self.auth, timeout=TIMEOUT_S, **more)
+        with requests.Session() as session:
+            session.trust_env = False  # no proxy knows the stack
+            return session.request(method, self.url + path, auth=self.auth, timeout=TIMEOUT_S, **more)
 
     def get(self, path: str, **more: Any) -> Any:
         """Returns the JSON of an answer; raises requests.RequestException."""

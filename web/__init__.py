@@ -77,7 +77,7 @@ def register(
     """Add the pages and the files that they load."""
     programs = _programs(settings)
     refreshes = settings.refresh == "same-day"
-    limits = programs, settings.query_timeout, refreshes, settings.local_site
+    limits = programs, settings.query_timeout, refreshes, settings.local_site, settings.setup_state
     site = Site(collector, newest, guard, metrics, *limits, destinations, trials, write)
     for path, view, method in PAGES:
         page(app, path, update_wrapper(partial(view, site), view), methods=[method])

@@ -78,8 +78,8 @@ class Site(NamedTuple):
 
     `programs` are other programs of the stack with their URLs; `time_limit` is the longest that a page's reads may take.
     `refreshes` says whether the tweets of each day are read again in the evening. `local_site` is where messages link to if
-    only this machine reaches it. `destinations` are where watches can tell, `trials` try that, `write` puts what they found
-    into words.
+    only this machine reaches it, `setup_state` the setting of that name. `destinations` are where watches can tell, `trials`
+    try that, `write` puts what they found into words.
     """
 
     collector: Collector
@@ -90,6 +90,7 @@ class Site(NamedTuple):
     time_limit: timedelta
     refreshes: bool
     local_site: str | None
+    setup_state: str | None
     destinations: Destinations
     trials: WatchTrials
     write: Render

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from urllib.parse import urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -356,7 +357,7 @@ class XAdapter(HTTPAdapter):
     def send(self, request: requests.PreparedRequest, *_args: Any, **_kw: Any) -> requests.Response:
         """Return an answer with status 200 and its body; raises XFailure or a requests exception for any other."""
         request.url = self._access.url + (request.url or "").removeprefix(TWEEPY_HOST)
-        timeout, proxies = (CONNECT_TIMEOUT_S, self._access.timeout), get_environ_proxies(request.url)
+        timeout, proxies = (CONNECT_TIMEOUT_S, self._access.timeout), _proxies(request.url)
         self._clients.check()
         response = super().send(request, stream=True, timeout=timeout, proxies=proxies)
         if said := date(response.headers.get("Date")):
@@ -371,6 +372,11 @@ class XAdapter(HTTPAdapter):
                 raise moved(response.status_code, hide(response.headers.get("Location", "")), self._access.url)
             raise classify(response.status_code, response.headers, hide(body.decode("utf-8", "replace")).encode())
         return _reread(response, body)
+
+
+def _proxies(url: str) -> dict[str, str]:
+    """Return the environment's proxies; none for this machine, where the emulator is, which no proxy reaches."""
+    return {} if urlsplit(url).hostname in ("127.0.0.1", "localhost", "::1") else get_environ_proxies(url)
 
 
 def _answer(response: requests.Response, elapsed: timedelta) -> SearchAnswer:

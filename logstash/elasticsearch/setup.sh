@@ -14,10 +14,12 @@ deadline=$(($(date +%s) + ${WAIT_S:-300}))
 stream=logs-twitterapi-default
 composed_of='logs@mappings logs@settings ecs@mappings' # as in index-template.json
 here=$(dirname "$0")
+state=${STATE:-/state}/elasticsearch # is there until this has succeeded, for the service's page Health
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
 main() {
+  : >"$state"
   sign_in
   take_over_password
   echo "elasticsearch: users of Kibana, Logstash and Grafana"
@@ -28,6 +30,7 @@ main() {
   for part in $composed_of; do wait_for "/_component_template/$part"; done
   install_template
   ask PUT "/_data_stream/$stream/_lifecycle" "{\"data_retention\": \"$retention\"}"
+  rm -f "$state"
   echo "elasticsearch: ready; log records are kept for $retention"
 }
 
@@ -135,7 +138,7 @@ request() { # METHOD PATH [BODY | @FILE]: prints the status. No password is ever
       ;;
   esac
   printf '' >"$work/answer"
-  curl --silent --show-error --max-time 60 --config "$work/user" --request "$method" "$@" \
+  curl --silent --show-error --noproxy '*' --max-time 60 --config "$work/user" --request "$method" "$@" \
     --output "$work/answer" --write-out '%{http_code}' "$url$path"
 }
 

@@ -55,6 +55,12 @@ def few(make_collector: MakeCollector) -> Collector:
     return make_collector(TW_NUMBER="10", X_RETRIES="1")
 
 
+def test_the_emulator_is_asked_without_the_proxy_of_the_environment(few: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    get_tweets(few)
+    assert count(few, Tweet)
+
+
 @pytest.mark.dialects
 def test_a_collection_stores_what_x_sold_and_the_next_adds_nothing(collector: Collector, emulator: Emulator) -> None:
     collector.clock.set_by_answer(emulator.clock.now())

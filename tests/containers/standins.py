@@ -20,7 +20,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.request import OpenerDirector, ProxyHandler, Request, build_opener
 
 from tests.stack.standin import Answer, Asked, Standin
 from tests.stack.standins import Elasticsearch, Kibana
@@ -31,19 +31,20 @@ PRIVILEGES = {"_bulk": "create_doc", "_search": "read"}
 DURATION = r"\d+(d|h|m|s|ms|micros|nanos)"
 SHORTEST_KEY = 32
 PAUSE_S, LONGEST_S = 0.5, 60
+DIRECT, BY_PROXY = build_opener(ProxyHandler({})), build_opener()  # only Grafana uses the proxies of its environment
 
 
 def user_of(asked: Asked) -> str:
     return base64.b64decode(asked.headers["authorization"].partition(" ")[2]).decode().partition(":")[0]
 
 
-def ask(url: str, authorization: str, body: str = "", method: str = "GET") -> int:
+def ask(url: str, authorization: str, body: str = "", method: str = "GET", opener: OpenerDirector = DIRECT) -> int:
     """Return the status of an answer; waits a minute for a server that is away."""
     headers = {"Authorization": authorization, "Content-Type": "application/json"}
     deadline = time.monotonic() + LONGEST_S
     while True:
         try:
-            with urlopen(Request(url, body.encode() or None, headers, method=method), timeout=10) as answer:
+            with opener.open(Request(url, body.encode() or None, headers, method=method), timeout=10) as answer:
                 return int(answer.status)
         except HTTPError as error:
             error.close()
@@ -167,9 +168,9 @@ def is_working(source: str) -> bool:
     options = dict(reversed(re.findall(r"^ +(\w+): (\S+)", source, re.MULTILINE)))  # the first of a name is the source's own
     own = basic(options.get("basicAuthUser", ""), options.get("basicAuthPassword", ""))
     if options["type"] == "prometheus":
-        return ask(f"{options['url']}/-/ready", own) == 200
+        return ask(f"{options['url']}/-/ready", own, opener=BY_PROXY) == 200
     wanted = json.dumps({"query": {"term": {"http.request.id": "none"}}})
-    return ask(f"{options['url']}/{options['index']}/_search", own, wanted, "POST") == 200
+    return ask(f"{options['url']}/{options['index']}/_search", own, wanted, "POST", BY_PROXY) == 200
 
 
 def logstash(pipeline: str) -> None:

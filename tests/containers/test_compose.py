@@ -39,7 +39,7 @@ def test_the_volume_lies_where_the_service_keeps_its_database(service: Service, 
     folder = collector_for(load({}, folder=tmp_path)).database.file.parent
     place = f"{values(FINAL, 'WORKDIR')[-1]}/{folder.relative_to(ROOT)}"
     assert values(FINAL, "VOLUME") == [place]
-    assert service["volumes"] == [f"twitterapi-data:{place}", "secrets-twitterapi:/app/secrets:ro"]
+    assert service["volumes"] == [f"twitterapi-data:{place}", "setup-state:/app/setup:ro", "secrets-twitterapi:/app/secrets:ro"]
     assert {"twitterapi-data", "secrets-twitterapi"} <= set(yaml.safe_load(COMPOSE)["volumes"])
 
 
@@ -81,7 +81,7 @@ def test_it_starts_without_credentials_and_without_a_token(service: Service, tmp
 
 
 def test_what_the_user_fills_in_counts(service: Service, tmp_path: Path) -> None:
-    own = {"HOST", "PORT", "ALLOW_OPEN", "ALLOWED_HOSTS", "LOGSTASH_HOST", "LOGSTASH_PORT", "TWITTERAPI_PORT"}
+    own = {"HOST", "PORT", "ALLOW_OPEN", "ALLOWED_HOSTS", "LOGSTASH_HOST", "LOGSTASH_PORT", "PUBLISHED_PORT", "SETUP_STATE"}
     own |= {f"{name}_{what}" for name in ("GRAFANA", "KIBANA", "PROMETHEUS") for what in ("URL", "PORT")}
     assert set(service["environment"]) == own | {"API_TOKEN_FILE", "API_READ_TOKEN_FILE", "METRICS_TOKEN_FILE"}
     (tmp_path / ".env").write_text("API_TOKEN=of-env-and-long-enough\nTW_NUMBER=50\n")

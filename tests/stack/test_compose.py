@@ -96,6 +96,9 @@ def test_what_runs_on_is_watched_limited_and_comes_back_with_its_data() -> None:
     for name, service in servers().items():
         assert service["restart"] == "unless-stopped"
         assert {"test", "interval", "timeout", "retries"} <= set(service["healthcheck"]), name
+        assert re.search(r"-Y off|--noproxy '\*'|/dev/tcp|ProxyHandler", str(service["healthcheck"]["test"])), (
+            f"{name} would ask a proxy"
+        )
         assert {"mem_limit", "pids_limit"} <= set(service), name
         assert service.items() >= CONFINED.items(), name
         assert {"max-size", "max-file"} <= set(service["logging"]["options"]), name

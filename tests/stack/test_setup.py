@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from telemetry.setups import unready
 from tests.fixtures.environment import ROOT
 from tests.stack.files import STREAM
 from tests.stack.shells import Done, Secrets, Shell
@@ -38,10 +39,16 @@ def kibana(secrets: Secrets) -> Kibana:
     return Kibana(elastic=secrets.made()[ELASTIC])
 
 
+def state_of(secrets: Secrets) -> Path:
+    """Return the folder in which the scripts say that they have not succeeded."""
+    return secrets.root.parent / "state"
+
+
 def set_up(secrets: Secrets, server: Standin, *, kibana: Path = ROOT / "kibana", **more: str) -> Done:
     """Run the script for a server while that serves; without `sleep`, so that waiting takes no time."""
     programs = secrets.root.parent / "programs"
     programs.mkdir(exist_ok=True)
+    state_of(secrets).mkdir(exist_ok=True)
     (programs / "sleep").write_text("#!/bin/sh\n")
     (programs / "sleep").chmod(0o755)
     script, variable, seen = FOLDER / "setup.sh", "ELASTICSEARCH_URL", secrets.root
@@ -49,12 +56,27 @@ def set_up(secrets: Secrets, server: Standin, *, kibana: Path = ROOT / "kibana",
         script, variable, seen = kibana / "setup.sh", "KIBANA_URL", secrets.root / "elasticsearch"
     shell = Shell(secrets.shell.command, f"{programs}:{os.environ['PATH']}")
     with server.serving():
-        variables = {"SECRETS": str(seen), "TMPDIR": str(programs), variable: server.url}
+        variables = {
+            "SECRETS": str(seen),
+            "TMPDIR": str(programs),
+            "STATE": str(state_of(secrets)),
+            "http_proxy": NOWHERE,
+            variable: server.url,
+        }
         return shell.run(script, **variables | more)
 
 
 def is_well(done: Done) -> bool:
     return (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_state_of_a_setup_that_succeeds_in_the_end_is_gone(secrets: Secrets, kibana: Kibana) -> None:
+    kibana.refuses = "/api/saved_objects"
+    assert set_up(secrets, kibana).returncode == 1
+    assert unready(str(state_of(secrets))) == ["kibana"]
+    kibana.refuses = ""
+    assert is_well(set_up(secrets, kibana))
+    assert unready(str(state_of(secrets))) == []
 
 
 def test_elasticsearch_gets_users_template_and_data_stream(secrets: Secrets, elasticsearch: Elasticsearch) -> None:
@@ -115,6 +137,7 @@ def test_it_gives_up_in_time_and_tells_an_outage_from_data_of_another_age_than_t
         done = set_up(secrets, server, WAIT_S="0")
         assert done.returncode == 1
         assert said in done.stderr
+    assert unready(str(state_of(secrets))) == ["elasticsearch", "kibana"]
     for away in (elasticsearch, kibana):
         done = set_up(secrets, away, WAIT_S="0", ELASTICSEARCH_URL=NOWHERE, KIBANA_URL=NOWHERE)
         assert done.returncode == 1

@@ -136,6 +136,7 @@ def script(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     loader.exec_module(module)
     for name in ("ELASTIC_PASSWORD", "GF_SECURITY_ADMIN_USER", "GF_SECURITY_ADMIN_PASSWORD"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("http_proxy", NOWHERE)
     for name, value in (("ROOT", checkout), ("PAUSE_S", 0.01), ("load", lambda: load({}, folder=checkout))):
         monkeypatch.setattr(module, name, value)
     return module

@@ -325,7 +325,8 @@ def test_apprise_is_not_imported_without_destinations(tmp_path: Path) -> None:
         ({"HOST": "0.0.0.0", "PORT": "80"}, "http://localhost:80"),
         ({"HOST": "::"}, "http://localhost:5000"),
         ({"HOST": "::1"}, "http://[::1]:5000"),
-        ({"HOST": "0.0.0.0", "TWITTERAPI_PORT": "5001"}, "http://localhost:5001"),
+        ({"TWITTERAPI_PORT": "5001"}, "http://127.0.0.1:5000"),  # Compose's
+        ({"HOST": "0.0.0.0", "PUBLISHED_PORT": "5001"}, "http://localhost:5001"),
         ({"HOST": "monitor.example", "PUBLIC_URL": "https://x.example/m/"}, "https://x.example/m"),
     ],
 )

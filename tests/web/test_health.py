@@ -70,6 +70,18 @@ def test_links_that_lead_others_nowhere_are_said(serve: Serve) -> None:
         assert ("Messages of watches link to http://127.0.0.1:5000, which leads nowhere on other machines." in page) is said
 
 
+def test_parts_of_the_stack_that_are_not_set_up_are_named(serve: Serve, tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    service = serve(SETUP_STATE=str(state))
+    for names in (["kibana"], []):
+        for name in names:
+            (state / name).touch()
+        assert service.get("/readyz").json()["not_set_up"] == names
+        assert ("docker compose logs kibana-setup" in opened(service, "/view/health").text) is bool(names)
+        (state / "kibana").unlink(missing_ok=True)
+
+
 def test_the_state_of_log_shipping_is_read_from_the_metrics() -> None:
     metrics = HttpMetrics()
     logs = LogMetrics(metrics.registry)

@@ -24,6 +24,7 @@ from queries.tweets import tweet_count
 from security.answers import REPEAT
 from settings import VERSION
 from telemetry.metrics import HttpMetrics, scrape_registry
+from telemetry.setups import unready
 from text.advice import advice
 from text.phrases import day, moment, number, plural, sentence
 from web.site import Route, Site, tidy_redirect
@@ -38,6 +39,7 @@ MISSED = (
     "The service must run at some time from 22:00 to 23:30 UTC. The page Read tweets again, which Schedule links to, reads "
     "them for a price."
 )
+CHECK_SETUP = "If this stays, `docker compose logs {0}-setup` says why; `docker compose up -d` tries it again."
 LOG_METRICS = "twitterapi_log_"
 
 
@@ -64,7 +66,7 @@ def health(site: Site) -> Response:
             "version": VERSION,
         }
         shown = parts(session, site.collector, shipping(site.metrics), zone, refreshes=site.refreshes)
-        shown += _links(site.local_site)
+        shown += [*_links(site.local_site), *_setups(site.setup_state)]
         del request.environ[REPEAT]  # the state of shipping comes from metrics, so the page can't be cached
         return site.page("health.html", session, zone, parts=shown, facts=facts, programs=site.programs)
 
@@ -225,6 +227,14 @@ def _links(local_site: str | None) -> Iterator[Part]:
 
 def _waiting(count: int) -> str:
     return f"{plural(count, 'message')} {'waits' if count == 1 else 'wait'}." if count else "None waits."
+
+
+def _setups(folder: str | None) -> list[Part]:
+    """Return a part for each setup service of the stack that has not succeeded."""
+    return [
+        Part(name.capitalize(), Level.ATTENTION, "Its setup has not succeeded yet.", CHECK_SETUP.format(name))
+        for name in unready(folder)
+    ]
 
 
 def _logs(shipped: Shipping) -> Part:
