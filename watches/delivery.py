@@ -52,8 +52,40 @@ _sending = threading.local()
 
 
 def is_usable(url: str) -> bool:
-    """Whether Apprise accepts the URL of a destination."""
-    return _parsed(url) is not None and _service(url, 0) is not None
+    """Whether Apprise accepts the URL of a destination as a whole, and it has one target, or is of mail.
+
+    Apprise warns of parts that it drops, and sends to the others. Where one of several targets fails, it fails as a whole, so
+    that the others would get the message at each try.
+    """
+    warned = list[logging.LogRecord]()
+    handler = _Collecting(warned)
+    _asset()
+    logging.getLogger("apprise").addHandler(handler)
+    try:
+        apprise = _service(url, 0)
+    finally:
+        logging.getLogger("apprise").removeHandler(handler)
+    if apprise is None or warned:
+        return False
+    return _has_all_recipients(url, apprise[0]) if scheme_of(url) in MAIL else len(apprise[0]) == 1
+
+
+def _has_all_recipients(url: str, account: Any) -> bool:
+    """Whether Apprise read each address that a mail is to go to; it says nothing of some that it leaves out."""
+    given = sum(one.count("@") for one in (_parsed(url) or {}).get("targets", ()))
+    read: int = len(account.targets)
+    return 0 < read >= given
+
+
+class _Collecting(logging.Handler):
+    """Collects warnings."""
+
+    def __init__(self, warned: list[logging.LogRecord]) -> None:
+        super().__init__(logging.WARNING)
+        self._warned = warned
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._warned.append(record)
 
 
 def deliver(url: str, message: WatchMessage, message_id: int) -> str | None:

@@ -14,7 +14,8 @@ def check_destinations(configured: Iterable[Destination]) -> None:
     for one in configured:
         if not is_usable(one.url):
             raise SettingError(
-                f"NOTIFY_URLS: the URL of {one.name} is not accepted, expected one of Apprise's for {scheme_of(one.url)}"
+                f"NOTIFY_URLS: the URL of {one.name} is not accepted, expected one of Apprise's for {scheme_of(one.url)}, "
+                "with one target unless it is mail"
             )
 
 

@@ -30,22 +30,24 @@ SEVEN_BIT = SMTP.clone(cte_type="7bit")
 def send_mail(account: Account, message: WatchMessage, message_id: int, *, seconds: float) -> None:
     """Send a mail to each recipient of an account; each part of the server's answer may take so many seconds.
 
-    Raises OSError, SMTPException. Where only some recipients are refused, it counts as sent: a retry would repeat it to the
-    others. As in Apprise, recipients don't see each other, all see Cc, and nobody sees Bcc.
+    Raises OSError, SMTPException if nobody's was accepted. Where only some were, it counts as sent: a retry would repeat it to
+    the others. As in Apprise, recipients don't see each other, all see Cc, and nobody sees Bcc.
     """
-    refused, is_accepted = dict[str, tuple[int, bytes]](), False
+    accepted, failures = 0, list[Exception]()
     with _connected(account, seconds) as server:
         for to in account.targets:
             mail, recipients = _written(account, message, message_id, to), {to[1], *account.cc, *account.bcc}
             try:
-                refused |= server.send_message(mail, account.from_addr[1], sorted(recipients))
-                is_accepted = True
-            except smtplib.SMTPRecipientsRefused as error:
-                refused |= error.recipients
-    if refused and is_accepted:
-        log.warning("mail refused for some recipients", extra={"notification": message_id, "refused": len(refused)})
-    elif refused:
-        raise smtplib.SMTPRecipientsRefused(refused)
+                refused = server.send_message(mail, account.from_addr[1], sorted(recipients))
+            except (OSError, smtplib.SMTPException) as error:
+                failures.append(error)
+            else:
+                accepted += 1
+                failures += [smtplib.SMTPRecipientsRefused(refused)] if refused else []
+    if failures and accepted:
+        log.warning("mail refused for some recipients", extra={"notification": message_id, "refused": len(failures)})
+    elif failures:
+        raise failures[0]
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
 from datetime import UTC, datetime
 from functools import partial
 from typing import Protocol
@@ -30,13 +29,13 @@ from watches.outbox import (
     record_sent,
     remove_old,
 )
+from watches.tries import within
 
 log = logging.getLogger(__name__)
 
 ROUND_S, RECORD_AGAIN_S = 5.0, 0.5
 TRY_S = 30.0
 """How long a try may take; a destination that answers ever so slowly would never end it."""
-TOO_SLOW = "it answers too slowly"
 NOT_WRITTEN = "the message could not be written; the log says why"
 
 Clock = Callable[[], datetime]
@@ -71,7 +70,6 @@ class Sender:
         self._database, self._destinations, self._render = database, destinations, render
         self._clock, self._round_s, self._try_s = clock, round_s, try_s
         self._threads: dict[str, threading.Thread] = {}
-        self._tries: dict[str, threading.Thread] = {}
         self._ending = threading.Event()
 
     def has_work(self, session: Session) -> bool:
@@ -136,28 +134,8 @@ class Sender:
             message = self._render(session, *told, held_back=claimed.held_back, now=self._clock())
         if message is None:
             return NOTHING_LEFT
-        return self._try(claimed, message)
-
-    def _try(self, claimed: ClaimedMessage, message: WatchMessage) -> str | None:
-        """Send a message and return why that failed, or None. While an earlier try hangs, no other is begun beside it."""
-        earlier, answer = self._tries.get(claimed.destination), Future[str | None]()
-        if earlier and earlier.is_alive():
-            return TOO_SLOW
-
-        def send() -> None:
-            try:
-                answer.set_result(self._destinations.send(claimed.destination, message, claimed.id))
-            except Exception:
-                log.exception("message not written", extra={"watch": claimed.watch})
-                answer.set_result(NOT_WRITTEN)
-
-        thread = threading.Thread(target=send, name=f"try {claimed.destination}", daemon=True)
-        self._tries[claimed.destination] = thread
-        thread.start()
-        try:
-            return answer.result(self._try_s)
-        except TimeoutError:
-            return TOO_SLOW
+        send = partial(self._destinations.send, claimed.destination, message, claimed.id)
+        return within(self._try_s, send, name=f"try {claimed.destination}")
 
     def _record(self, claimed: ClaimedMessage, failure: str | None) -> None:
         """Record what came of a try, as soon as the database lets it, for as long as nobody else tries it."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 import orjson
@@ -21,10 +22,10 @@ from watches.findings import Finding
 from watches.messages import WatchMessage, sample
 from watches.previews import newest_finding
 from watches.sending import Render
+from watches.tries import within
 
 LONGEST_S = 10.0
 TITLE = "Test: "
-TOO_SLOW = f"it did not answer within {LONGEST_S:.0f} seconds"
 NO_ID = 0
 """The id of messages that are no notifications."""
 
@@ -80,18 +81,11 @@ class WatchTrials:
         return message or sample(name, definition, site=self._site)
 
     def _send(self, message: WatchMessage, names: Sequence[str], seconds: float) -> TrialOutcome:
-        found: dict[str, str | None] = dict.fromkeys(names, TOO_SLOW)
+        def send(name: str) -> str | None:
+            return within(seconds, partial(self._destinations.send, name, message, NO_ID), name=f"test {name}")
 
-        def send(name: str) -> None:
-            found[name] = self._destinations.send(name, message, NO_ID)
-
-        threads = [threading.Thread(target=send, args=(name,), name=f"test {name}", daemon=True) for name in names]
-        for thread in threads:
-            thread.start()
-        deadline = time.monotonic() + seconds
-        for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        outcome = dict(found)
+        with ThreadPoolExecutor(len(names)) as pool:
+            outcome = dict(zip(names, pool.map(send, names), strict=True))
         sent = [name for name in names if outcome[name] is None]
         return TrialOutcome(sent, [FailedTrial(name, error) for name in names if (error := outcome[name])])
 

@@ -134,7 +134,7 @@ class Mailbox:
         self.mails: list[bytes] = []
         self.recipients: list[list[str]] = []
         self.secure: list[bool] = []
-        self.refused = ""
+        self.refused = self.deferred = ""
 
     async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:
         if address == self.refused:
@@ -143,6 +143,8 @@ class Mailbox:
         return "250 OK"
 
     async def handle_DATA(self, server: Any, _session: Any, envelope: Any) -> str:
+        if envelope.rcpt_tos == [self.deferred]:
+            return "451 try again later"
         self.mails.append(envelope.content)
         self.recipients.append(envelope.rcpt_tos)
         self.secure.append(server.transport.get_extra_info("ssl_object") is not None)
@@ -240,13 +242,30 @@ def test_a_mail_server_that_refuses_says_so_by_its_number_alone(mailbox: tuple[M
     assert deliver(url, MESSAGE, 7) == "its mail server answered 550"
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("mailto://127.0.0.1?from=me@x.example&to=team", "mailto://127.0.0.1?from=me@x.example&to=a@x.example,ops@localhost"),
+        *("ntfy://host/one/two", "ntfy://host/!!", "tgram://123456789:abcdefg_hijklmnop/!!"),
+        *("mmost://host/abcdefghijklmnopqrstuvwx12?channels=!!", "mmost://host/abcdefghijklmnopqrstuvwx12?channels=a,b"),
+    ],
+)
+def test_a_url_of_which_a_part_reaches_nobody_or_that_has_several_targets_is_refused(url: str) -> None:
+    with pytest.raises(SettingError, match="the URL of team is not accepted") as raised:
+        check_destinations([Destination("team", url)])
+    assert "expected one of Apprise's" in str(raised.value)
+    assert url not in str(raised.value)
+
+
 def test_mail_that_some_recipients_refuse_counts_as_sent_for_a_retry_would_repeat_it_to_the_others(
     mailbox: tuple[Mailbox, str],
 ) -> None:
     handler, url = mailbox
     handler.refused = "people@ours.example"
     assert deliver(f"{url},second@ours.example", MESSAGE, 7) is None
-    assert handler.recipients == [["second@ours.example"]]
+    handler.refused, handler.deferred = "", "people@ours.example"
+    assert deliver(f"{url},second@ours.example", MESSAGE, 7) is None
+    assert handler.recipients == [["second@ours.example"]] * 2
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,7 @@ def test_a_test_has_a_time_limit_and_does_not_run_twice_at_once(
     monkeypatch.undo()
     receiver.answers["me"] = "hang"
     outcome = service.app.extensions["trials"].try_watch("outages", seconds=0.5)
-    assert [one.to for one in outcome.failed if "did not answer" in one.error][-1:] == ["me"]
+    assert [one.to for one in outcome.failed if "too slowly" in one.error][-1:] == ["me"]
     receiver.release.set()
     wait_until(lambda: not [thread for thread in threading.enumerate() if thread.name.startswith("test ")])
 
