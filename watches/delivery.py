@@ -72,7 +72,7 @@ def is_usable(url: str) -> bool:
 
 def _has_all_recipients(url: str, account: Any) -> bool:
     """Whether Apprise read each address that a mail is to go to; it says nothing of some that it leaves out."""
-    given = sum(one.count("@") for one in (_parsed(url) or {}).get("targets", ()))
+    given: int = sum(one.count("@") for one in (_parsed(url) or {}).get("targets", ()))
     read: int = len(account.targets)
     return 0 < read >= given
 

@@ -21,7 +21,7 @@ TOO_SLOW = "it answers too slowly"
 _own = threading.local()
 
 
-class Connections:
+class TrySockets:
     """The sockets that a thread opens. Once they are shut down, it can open no other."""
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ def within(seconds: float, send: Callable[[], str | None], *, name: str) -> str 
     Raises what it raises.
     """
     _note_sockets()
-    answer, connections = Future[str | None](), Connections()
+    answer, connections = Future[str | None](), TrySockets()
     thread = threading.Thread(target=_call, args=(send, answer, connections), name=name, daemon=True)
     thread.start()
     try:
@@ -66,7 +66,7 @@ def within(seconds: float, send: Callable[[], str | None], *, name: str) -> str 
     return None if was_sent else TOO_SLOW
 
 
-def _call(send: Callable[[], str | None], answer: Future[str | None], connections: Connections) -> None:
+def _call(send: Callable[[], str | None], answer: Future[str | None], connections: TrySockets) -> None:
     _own.connections = connections
     try:
         answer.set_result(send())
