@@ -85,7 +85,8 @@ def _told(
     begin = _begin(session, definition, since, time)
     if begin < now:
         watch = _watch_of(session, name, definition, begin)
-        found = deque(check(session, watch, definition, time._replace(latest=LATEST + (now - begin))).found)
+        result = check(session, watch, definition, time._replace(latest=LATEST + (now - begin)))
+        found = deque(sorted(result.found, key=attrgetter("at")))
         while found:
             one = found.popleft()
             one = one._replace(at=min(one.at, now))
