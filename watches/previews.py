@@ -97,6 +97,8 @@ def _told(
                 later = one._replace(at=limits.postponed_to(one.at))
                 if later.at <= now and _is_found_still(later, definition, time):
                     insort(found, later, key=attrgetter("at"))
+                else:
+                    limits.held_back += 1
 
 
 def _is_found_still(later: Found, definition: WatchDefinition, time: CheckTime) -> bool:
