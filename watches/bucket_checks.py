@@ -54,7 +54,7 @@ def check_buckets(session: Session, watch: StoredWatch, definition: WatchDefinit
     collected = collected_time(session, definition, now=time.x)
     steps = bucket_steps(whole, collected, watch, time)
     told = _told(session, watch, definition, time, whole, steps)
-    found = list(_findings(definition.kind, whole, steps, told))
+    found = list(_findings(definition, whole, steps, told))
     return CheckResult(found, _moved(watch, steps, told), _again(steps, time))
 
 
@@ -123,15 +123,17 @@ def _counts(session: Session, definition: WatchDefinition, wanted: Collection[Pe
     return [(bucket[0], tweets) for bucket, tweets in counted if bucket in wanted]
 
 
-def _findings(kind: str, whole: Iterable[Period], steps: Sequence[BucketStep], told: Collection[int]) -> Iterable[Found]:
+def _findings(
+    definition: WatchDefinition, whole: Iterable[Period], steps: Sequence[BucketStep], told: Collection[int]
+) -> Iterable[Found]:
     """Yield what is told of each bucket: that nothing was collected, and that it is one of those told."""
-    by_bucket = {step.bucket: step for step in steps}
+    by_bucket, waits = {step.bucket: step for step in steps}, definition.more_than is None
     for bucket in whole:
         step = by_bucket.get(bucket)
         if step and step.hole and step.is_told:
             yield found_in(UNCOLLECTED, step.hole, at=step.at)
         if bucket[0] in told:
-            yield found_in(kind, bucket, at=step.at if step and step.hole is None else bucket[1])
+            yield found_in(definition.kind, bucket, at=step.at if step and waits else bucket[1])
 
 
 def _moved(watch: StoredWatch, steps: Sequence[BucketStep], told: Collection[int]) -> StoredWatch:

@@ -25,9 +25,10 @@ from queries.gaps import first_id, gap_times, histories
 from queries.watches import StoredWatch, stored_watch, stored_watches
 from schemas.problems import BadInput
 from watches.bucket_checks import check_buckets
-from watches.checks import CheckResult, CheckTime, Found, check_time
+from watches.checks import CheckResult, CheckTime, check_time
 from watches.definitions import WatchDefinition, read_definition
 from watches.digest_checks import check_digest
+from watches.findings import UNCOLLECTED
 from watches.limits import TellingLimits, told_today
 from watches.new_checks import check_new
 from watches.outbox import record
@@ -137,7 +138,7 @@ def _record(
     if stored_watch(session, watch.name) != watch or _is_any_told(session, watch.id, tweets):
         return None
     limits = TellingLimits(definition, held_back=watch.held_back, told=told_today(session, watch.id, definition, now))
-    postponed, silent = _record_messages(session, watch, result.found, limits, now), result.watch.silent_since
+    postponed, silent = _record_messages(session, watch, result, limits, now), result.watch.silent_since
     moved = result.watch._replace(held_back=limits.held_back, silent_since=None if silent in postponed else silent)
     session.execute(update(Watch).where(Watch.id == watch.id).values(moved._asdict()))
     if tweets:
@@ -148,14 +149,16 @@ def _record(
 
 
 def _record_messages(
-    session: Session, watch: StoredWatch, found: list[Found], limits: TellingLimits, now: datetime
+    session: Session, watch: StoredWatch, result: CheckResult, limits: TellingLimits, now: datetime
 ) -> list[float]:
     """Record what may be told now, and return the starts of the others, in epoch seconds."""
     others = list[float]()
-    for one in found:
+    for one in result.found:
         before = limits.take(one.finding.kind, now)
         if before is None:
             others.append(one.finding.start.timestamp())
+            if one.finding.kind == UNCOLLECTED and one.finding.end.timestamp() <= result.watch.checked_to:
+                limits.held_back += 1  # it is not found again
         else:
             record(session, watch, [one.finding], held_back=before, now=now)
     return others

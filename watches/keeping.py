@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, func, insert, literal, select, update
+from sqlalchemy import and_, delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from alchemy import Database
@@ -80,10 +80,11 @@ def delete_watch(database: Database, name: str) -> bool:
 
 
 def _end_waiting(session: Session, watch_id: int, reason: str) -> None:
-    """Let what waits to be sent for a watch fail, so that it is not sent."""
+    """Let what waits to be sent for a watch fail, so that it is not sent. A try that is under way keeps its claim."""
     own = select(Message.id).where(Message.watch_id == watch_id)
     waiting = update(Notification).where(Notification.state == "waiting", Notification.message_id.in_(own))
-    session.execute(waiting.values(state="failed", error=reason))
+    is_tried = and_(Notification.is_claimed, Notification.next_try > datetime.now(UTC))
+    session.execute(waiting.values(state="failed", error=reason, is_claimed=is_tried))
     return_held_back(session, watch_id)
 
 

@@ -1,6 +1,6 @@
 """What a watch may tell: nothing in quiet hours, and so many messages a day. What is held back is counted.
 
-That nothing was collected is not held back, but postponed: it is found again until it is told or over.
+That nothing was collected is postponed: it is found again until it is told, or over, which counts as held back.
 """
 
 from __future__ import annotations

@@ -88,31 +88,38 @@ def record_sent(session: Session, claimed: ClaimedMessage, now: datetime) -> Non
 def record_failure(session: Session, claimed: ClaimedMessage, reason: str, now: datetime, *, is_final: bool = False) -> bool:
     """Record why a try failed, and return whether it was the last one: a day after the message was found, or if `is_final`.
 
-    A failure that is final at once is not the destination's, and not counted.
+    A failure that is final at once is not the destination's, and not counted. Nor is that of a message that failed meanwhile,
+    because its watch was paused or deleted.
     """
     last = claimed.found + GIVEN_UP_AFTER
     gives_up = is_final or now >= last
-    own = (Notification.id == claimed.id, Notification.state == "waiting", Notification.tries == claimed.tries)
+    own = (Notification.id == claimed.id, Notification.tries == claimed.tries)
+    session.execute(update(Notification).where(*own).values(is_claimed=False))
     values = {
         "error": reason,
         "next_try": min(now + _wait(claimed.tries), max(now, last)),
         "state": "failed" if gives_up else "waiting",
-        "is_claimed": False,
     }
-    failed = update(Notification).where(*own).values(**values).returning(Notification.message_id)
-    message = session.scalar(failed)
-    if message is None:
+    failed = update(Notification).where(*own, Notification.state == "waiting").values(**values)
+    is_recorded = session.scalar(failed.returning(Notification.id)) is not None
+    if gives_up or not is_recorded:
+        watch = select(Message.watch_id).join(Notification, Notification.message_id == Message.id).where(*own)
+        for watch_id in session.scalars(watch).all():
+            return_held_back(session, watch_id)
+    if not is_recorded:
         return False
-    if gives_up:
-        return_held_back(session, session.scalars(select(Message.watch_id).where(Message.id == message)).one())
     for outcome in () if is_final else ("failed", "given_up")[: 1 + gives_up]:
         count_notification(session, claimed.destination, outcome)
     return gives_up
 
 
 def return_held_back(session: Session, watch_id: int) -> None:
-    """Give a watch back the numbers of messages held back that nobody was told, because what would have told them failed."""
-    told = exists().where(Notification.message_id == Message.id, Notification.state != "failed")
+    """Give a watch back the numbers of messages held back that nobody was told, because what would have told them failed.
+
+    A message with a try under way may still be told.
+    """
+    may_be_told = or_(Notification.state != "failed", Notification.is_claimed)
+    told = exists().where(Notification.message_id == Message.id, may_be_told)
     untold = (Message.watch_id == watch_id, Message.held_back > 0, ~told)
     if number := session.scalar(select(func.sum(Message.held_back)).where(*untold)):
         session.execute(update(Watch).where(Watch.id == watch_id).values(held_back=Watch.held_back + number))

@@ -85,7 +85,8 @@ def _told(
     begin = _begin(session, definition, since, time)
     if begin < now:
         watch = _watch_of(session, name, definition, begin)
-        found = deque(check(session, watch, definition, time._replace(latest=LATEST + (now - begin))).found)
+        result = check(session, watch, definition, time._replace(latest=LATEST + (now - begin)))
+        found = deque(sorted(result.found, key=attrgetter("at")))
         while found:
             one = found.popleft()
             one = one._replace(at=min(one.at, now))
@@ -96,6 +97,8 @@ def _told(
                 later = one._replace(at=limits.postponed_to(one.at))
                 if later.at <= now and _is_found_still(later, definition, time):
                     insort(found, later, key=attrgetter("at"))
+                else:
+                    limits.held_back += 1
 
 
 def _is_found_still(later: Found, definition: WatchDefinition, time: CheckTime) -> bool:

@@ -333,6 +333,20 @@ def test_that_nothing_was_collected_is_said_after_quiet_hours_or_on_the_next_day
     assert (world.stored().silent_since, world.stored().held_back) == (int(since.timestamp()), 0)
 
 
+def test_time_that_was_not_collected_counts_as_held_back_if_quiet_hours_outlast_it(world: World) -> None:
+    world.watch(kind="threshold", more_than=0, quiet="22:00-07:00")
+    said = list[Told]()
+    for hour in range(1, 33):
+        world.pass_time(hours=1)
+        if not 23 <= hour < 27:
+            world.collect(*some(1, world.now - MINUTE) if hour == 32 else ())
+        if hour == 27:
+            world.leave_gaps((START + 22 * HOUR, START + 26.5 * HOUR))
+        said += world.evaluate()
+        world.restarted()
+    assert said == [Told("threshold", START + 31 * HOUR, START + 32 * HOUR, held_back=1)]
+
+
 def test_each_destination_gets_a_notification(world: World) -> None:
     world.watch(kind="new", to=("me", "team"))
     world.collect(*some(1, START))

@@ -29,6 +29,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "fewer": {"kind": "threshold", "less_than": 2, "most_a_day": 6, "tz": "Asia/Kathmandu"},
     "fewer, limited": {"kind": "threshold", "less_than": 1, "quiet": "00:00-02:30"},
     "more": {"kind": "threshold", "more_than": 4, "bucket": "day", "filters": "q=outage", "tz": "Asia/Kathmandu"},
+    "more, limited": {"kind": "threshold", "more_than": 0, "quiet": "02:30-03:30"},
+    "more, at night": {"kind": "threshold", "more_than": 0, "quiet": "01:00-05:00"},
     "new": {"kind": "new", "filters": "q=outage", "max_tweets": 20, "most_a_day": 2, "quiet": "15:00-17:00"},
     "digest": {"kind": "digest", "every": "1d", "at": "05:45", "tz": "Asia/Kathmandu"},
 }

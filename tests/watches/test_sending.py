@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import threading
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -21,7 +21,7 @@ from queries.service import job_states
 from tests.fixtures.waiting import LONGEST_WAIT_S, wait_until
 from tests.watches.conftest import Outbox, plain_message
 from watches.keeping import delete_watch
-from watches.outbox import CLAIMED_FOR, claim
+from watches.outbox import CLAIMED_FOR, claim, record_failure, record_sent
 from watches.tries import TOO_SLOW
 
 
@@ -251,6 +251,26 @@ def test_what_was_held_back_is_counted_again_if_the_message_that_says_it_is_neve
         outbox.send()
     assert {row[1] for row in outbox.rows()} == {"failed"}
     assert outbox.held_back() == 3
+
+
+@pytest.mark.dialects
+@pytest.mark.parametrize(("outcome", "left"), [("sent", 0), ("failed", 3), ("unknown", 3)])
+def test_what_was_held_back_is_counted_once_if_the_watch_is_paused_during_a_try(
+    outbox: Outbox, outcome: str, left: int
+) -> None:
+    outbox.clock.now = datetime.now(UTC) - timedelta(minutes=5 if outcome == "unknown" else 0)
+    outbox.watch()
+    outbox.find(1, held_back=3)
+    claimed = outbox.database.write(lambda session: claim(session, "team", outbox.clock()))
+    assert claimed
+    outbox.watch(paused=True)
+    if outcome == "sent":
+        outbox.database.write(lambda session: record_sent(session, claimed, outbox.clock()))
+    elif outcome == "failed":
+        outbox.database.write(lambda session: record_failure(session, claimed, "it hangs", outbox.clock()))
+    assert (outbox.rows()[0][1], outbox.held_back()) == ("sent" if outcome == "sent" else "failed", left)
+    if outcome != "sent":
+        assert outbox.rows() == [("team", "failed", 1, "the watch was paused")]
 
 
 def test_what_was_held_back_is_told_once_if_only_one_destination_got_the_message(outbox: Outbox) -> None:
