@@ -36,7 +36,7 @@ WORKERS_OF_TESTS = $(shell $(PYTHON) -c "import os; print((os.cpu_count() or 1) 
 run: $(STAMP) ## Migrate the database, serve on http://127.0.0.1:5000, collect at first start
 	@exec $(BIN)/python app.py
 
-test: $(STAMP) ## Run the quick suite: three minutes on two cores, and nothing but Python
+test: $(STAMP) ## Run the quick suite: three to four minutes on two cores, and nothing but Python
 	@$(BIN)/python -m pytest -q -n $(WORKERS_OF_TESTS) --dist worksteal -m "not ($(BEYOND))"
 	@echo "make test-all adds what needs PostgreSQL, Chromium, real processes, the stack's programs or faults: -m '$(BEYOND)'"
 

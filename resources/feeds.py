@@ -82,10 +82,9 @@ class FeedRequest(NamedTuple):
         return f"urn:x:spike:{name}:{int(spike.start.timestamp())}:{_digest(filters)}"
 
 
-class TweetFeedResource(SnapshotResource):
-    """The newest hundred tweets that match the filters, by the time at which they were posted."""
+class AtomResource(SnapshotResource):
+    """A feed. Without a site of the settings, its links begin with the address by which it is read."""
 
-    arguments = TweetFeedArguments
     accepts, gives = ACCEPTED, (MEDIA_TYPE,)
     answers = answers(get=reads(text("Atom 1.0"), "The feed"))
 
@@ -96,6 +95,12 @@ class TweetFeedResource(SnapshotResource):
     def format_name(self) -> str:
         """Return the name of the format."""
         return "atom"
+
+
+class TweetFeedResource(AtomResource):
+    """The newest hundred tweets that match the filters, by the time at which they were posted."""
+
+    arguments = TweetFeedArguments
 
     def read(self, session: Session, *, filters: Filters, key: str | None = None) -> Any:
         """Give the newest tweets as an Atom feed."""
@@ -106,20 +111,10 @@ class TweetFeedResource(SnapshotResource):
         return SnapshotBody(atom(head, (tweet_entry(one, self._site, is_invented=invented) for one in views)), MEDIA_TYPE)
 
 
-class SpikeFeedResource(SpikesResource):
+class SpikeFeedResource(AtomResource, SpikesResource):
     """The newest hundred spikes of a period, which is the last seven days unless since or until are given."""
 
     arguments = SpikeFeedArguments
-    accepts, gives = ACCEPTED, (MEDIA_TYPE,)
-    answers = answers(get=reads(text("Atom 1.0"), "The feed"))
-
-    def __init__(self, snapshots: Snapshots, site: str | None) -> None:
-        super().__init__(snapshots)
-        self._site = site or request.host_url.rstrip("/")
-
-    def format_name(self) -> str:
-        """Return the name of the format."""
-        return "atom"
 
     def read(
         self, session: Session, *, filters: Filters, bucket: timedelta, tz: ZoneInfo, key: str | None = None
